@@ -1,0 +1,166 @@
+// The sending half of the protocol: records in, as few and as large buffers as possible out. Pure: it never writes to a socket.
+
+import { HEADER_LENGTH, MAX_CONTENT_LENGTH, type ProtocolStatus, RecordType } from './constants'
+import { writeRecordHeader } from './records'
+
+/** Content up to this size is copied beside its header: one small copy is cheaper than one more piece in a writev. */
+const COPY_LIMIT = 16_384
+const SLAB_SIZE = 65_536
+/** A record's content when a large buffer is cut: a multiple of 8, so that the pieces stay aligned. */
+const CUT = 65_528
+const END_REQUEST_LENGTH = 8
+
+// All writers fill one slab in turn, so an idle connection owns no memory. A writer whose bytes end at `slabUsed` may
+// go on there; as soon as another writer takes the slab, the first one's piece is closed.
+let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+let slabUsed = 0
+let slabOwner: RecordWriter | undefined
+
+/** Gathers the records of one connection until they are taken for one write. */
+export class RecordWriter {
+  /** Bytes gathered since the last {@link take}. */
+  length = 0
+
+  private pieces: Buffer[] = []
+  /** Start in the slab of the piece still growing, -1 when there is none. */
+  private openAt = -1
+  /** Offset in the slab of the last record's header when that record may still grow, -1 otherwise. */
+  private growingAt = -1
+  private growingType = 0
+  private growingId = 0
+
+  /**
+   * Adds content to a stream. Content that follows content of the same stream shares its record while it fits.
+   *
+   * @param content a buffer above 16 KiB is not copied: leave it unchanged until the write it goes out with is done
+   * @param encoding of a string; ignored for bytes
+   * @returns bytes added to the stream, without headers
+   * @see FCGI 3.3
+   */
+  stream(type: number, requestId: number, content: Uint8Array | string, encoding: BufferEncoding = 'utf8'): number {
+    if (typeof content === 'string') return this.text(type, requestId, content, encoding)
+    const length = content.length
+    if (length > COPY_LIMIT) this.large(type, requestId, content)
+    else if (length > 0) {
+      const at = this.room(type, requestId, length)
+      slab.set(content, at)
+      this.grow(length)
+    }
+    return length
+  }
+
+  /** Adds the empty record that ends a stream. FCGI 3.3 */
+  endStream(type: number, requestId: number): void {
+    this.header(type, requestId, 0)
+    this.growingAt = -1
+  }
+
+  /** @see FCGI 5.5 */
+  endRequest(requestId: number, appStatus: number, protocolStatus: ProtocolStatus): void {
+    this.reserve(HEADER_LENGTH + END_REQUEST_LENGTH)
+    this.header(RecordType.END_REQUEST, requestId, END_REQUEST_LENGTH)
+    slab.writeUInt32BE(appStatus >>> 0, slabUsed)
+    slab.writeUInt32BE((protocolStatus << 24) >>> 0, slabUsed + 4)
+    slabUsed += END_REQUEST_LENGTH
+    this.length += END_REQUEST_LENGTH
+    this.growingAt = -1
+  }
+
+  /** Adds a record that is encoded already. */
+  record(encoded: Buffer): void {
+    this.close()
+    this.pieces.push(encoded)
+    this.length += encoded.length
+  }
+
+  /**
+   * Takes everything gathered, in order.
+   *
+   * @returns buffers to be written in one go; the writer keeps no reference and never changes them again
+   */
+  take(): Buffer[] {
+    this.close()
+    const taken = this.pieces
+    this.pieces = []
+    this.length = 0
+    return taken
+  }
+
+  private text(type: number, requestId: number, content: string, encoding: BufferEncoding): number {
+    const isLatin1 = encoding === 'latin1' || encoding === 'binary'
+    const isUtf8 = encoding === 'utf8' || encoding === 'utf-8'
+    const most = isUtf8 ? content.length * 3 : content.length
+    if (content.length === 0) return 0
+    // Anything but the two encodings of nearly all responses, or too long to be sure of its size, takes the way of bytes.
+    if ((!isLatin1 && !isUtf8) || most > COPY_LIMIT) return this.stream(type, requestId, Buffer.from(content, encoding))
+    const at = this.room(type, requestId, most)
+    const length = slab.write(content, at, isLatin1 ? 'latin1' : 'utf8')
+    this.grow(length)
+    return length
+  }
+
+  /** Makes room for content of a stream, behind its growing record or behind a new header; returns the offset to write at. */
+  private room(type: number, requestId: number, most: number): number {
+    const mayGrow =
+      this.growingAt >= 0 &&
+      slabOwner === this &&
+      this.growingType === type &&
+      this.growingId === requestId &&
+      slabUsed - this.growingAt - HEADER_LENGTH + most <= MAX_CONTENT_LENGTH &&
+      slabUsed + most <= SLAB_SIZE
+    if (!mayGrow) {
+      this.reserve(HEADER_LENGTH + most)
+      const at = slabUsed
+      this.header(type, requestId, 0)
+      this.growingAt = at
+      this.growingType = type
+      this.growingId = requestId
+    }
+    return slabUsed
+  }
+
+  /** Counts content just written at the end of the slab into the growing record. */
+  private grow(length: number): void {
+    slabUsed += length
+    this.length += length
+    const contentLength = slabUsed - this.growingAt - HEADER_LENGTH
+    slab[this.growingAt + 4] = contentLength >>> 8
+    slab[this.growingAt + 5] = contentLength & 0xff
+  }
+
+  private header(type: number, requestId: number, contentLength: number): void {
+    this.reserve(HEADER_LENGTH)
+    slabUsed = writeRecordHeader(slab, slabUsed, type, requestId, contentLength)
+    this.length += HEADER_LENGTH
+  }
+
+  private large(type: number, requestId: number, content: Uint8Array): void {
+    const bytes = Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+    for (let at = 0; at < bytes.length; at += CUT) {
+      const piece = bytes.subarray(at, at + CUT)
+      this.header(type, requestId, piece.length)
+      this.record(piece)
+    }
+  }
+
+  /** Sees to it that the next `size` bytes of the slab are this writer's. */
+  private reserve(size: number): void {
+    if (slabOwner === this && slabUsed + size <= SLAB_SIZE) return
+    slabOwner?.close()
+    if (slabUsed + size > SLAB_SIZE) {
+      slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+      slabUsed = 0
+    }
+    slabOwner = this
+    this.openAt = slabUsed
+    this.growingAt = -1
+  }
+
+  private close(): void {
+    this.growingAt = -1
+    if (slabOwner !== this) return
+    if (slabUsed > this.openAt) this.pieces.push(slab.subarray(this.openAt, slabUsed))
+    slabOwner = undefined
+    this.openAt = -1
+  }
+}
