@@ -24,7 +24,6 @@ export const ERROR_CODES = {
   FCGI_ERR_ABORTED: 'the request was given up by its caller',
   FCGI_ERR_NO_LISTEN_ADDRESS: 'listen() without arguments found nothing to listen on',
   FCGI_ERR_NOT_A_LISTENER: 'the inherited file descriptor is not a listening socket',
-  FCGI_ERR_SOCKET_IN_USE: 'another process answers on this unix socket',
   FCGI_ERR_NOT_A_SOCKET: 'the path to listen on exists and is not a socket',
   FCGI_ERR_SOCKET_RIGHTS: 'the unix socket could not be given the owner, group or mode asked for',
   FCGI_ERR_ALLOWED_CLIENTS: 'a list of allowed clients that does not parse',

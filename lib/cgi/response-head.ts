@@ -1,0 +1,94 @@
+// The head of an HTTP response, as node prints it, to the head of a CGI response. Text only.
+
+/** Fields that concern one connection, not the response, and `Status`, which CGI keeps for itself. RFC 9110 7.6.1, CGI 6.3.3 */
+const DROPPED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'status',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+const LONGEST_DROPPED = 17
+
+/** What a translated head is. */
+export interface CgiResponseHead {
+  /** Status, fields and the empty line, ready to be sent. */
+  readonly text: string
+  /** The application framed the body in chunks (it set `Transfer-Encoding: chunked` itself); the framing must be taken off. */
+  readonly chunked: boolean
+}
+
+/**
+ * Translates a response head.
+ *
+ * `Status` comes last: HAProxy turns 301, 308 or 201 into 302 when `Location` follows it; every server accepts this order.
+ *
+ * @param head from `HTTP/1.1 200 OK` to the empty line, with CRLF line ends, as node prints it
+ * @see CGI 6.3
+ */
+export function cgiResponseHead(head: string): CgiResponseHead {
+  const statusEnd = head.indexOf('\r\n')
+  // 'HTTP/1.1 ' has nine characters.
+  const status = head.slice(9, statusEnd)
+  const end = head.length - 2
+  let kept = ''
+  let keptFrom = statusEnd + 2
+  let chunked = false
+  let nominated: string[] | undefined
+  for (let line = keptFrom; line < end; ) {
+    const next = head.indexOf('\r\n', line) + 2
+    if (mayBeDropped(head.charCodeAt(line))) {
+      const colon = head.indexOf(':', line)
+      if (colon - line <= LONGEST_DROPPED) {
+        const name = head.slice(line, colon).toLowerCase()
+        if (DROPPED.has(name)) {
+          const value = head.slice(colon + 1, next - 2)
+          if (name === 'transfer-encoding') chunked = /\bchunked\b/i.test(value)
+          if (name === 'connection') nominated = nominatedFields(value, nominated)
+          kept += head.slice(keptFrom, line)
+          keptFrom = next
+        }
+      }
+    }
+    line = next
+  }
+  kept += head.slice(keptFrom, end)
+  if (nominated !== undefined) kept = withoutFields(kept, nominated)
+  return { text: `${kept}Status: ${status}\r\n\r\n`, chunked }
+}
+
+/** Whether a field whose name starts with this character code can be one of {@link DROPPED}: c k p s t u, in both cases. */
+function mayBeDropped(code: number): boolean {
+  const letter = code | 0x20
+  return letter === 0x63 || letter === 0x6b || letter === 0x70 || letter === 0x73 || letter === 0x74 || letter === 0x75
+}
+
+/** The fields that a Connection field declares to be its own. RFC 9110 7.6.1 */
+function nominatedFields(value: string, before: string[] | undefined): string[] | undefined {
+  const names = value
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '' && name !== 'close' && !DROPPED.has(name))
+  return names.length === 0 ? before : [...(before ?? []), ...names]
+}
+
+function withoutFields(lines: string, names: readonly string[]): string {
+  return lines
+    .split('\r\n')
+    .filter((line) => !names.includes(line.slice(0, line.indexOf(':')).toLowerCase()))
+    .join('\r\n')
+}
+
+/**
+ * A complete CGI response of our own, for requests that never reach the application.
+ *
+ * @param status such as `503 Service Unavailable`
+ * @param text one line that says why, ASCII
+ */
+export function plainResponse(status: string, text: string): string {
+  const body = `${text}\n`
+  return `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nStatus: ${status}\r\n\r\n${body}`
+}

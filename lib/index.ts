@@ -1,0 +1,8 @@
+// What `express-fastcgi` exports.
+
+export { createServer, listen, Server, type ListenableApp, type ServerOptions } from './server/server'
+export { attach } from './server/attach'
+export { cgiParams } from './server/cgi-params'
+export type { FastCGIOptions } from './server/options'
+export type { ListenOptions } from './server/listen-target'
+export { ERROR_CODES, type ErrorCode, FastCGIError, OptionError, ProtocolError, RequestAbortedError } from './errors'

@@ -1,0 +1,129 @@
+// A FastCGI application: all connections of one server, what they share, and the one clock behind every time-out.
+
+import type * as http from 'node:http'
+import type { Socket } from 'node:net'
+import type { ErrorCode, ProtocolError } from '../errors'
+import type { RequestHead } from '../cgi/request-head'
+import type { AccessList } from './access'
+import { Connection, type ConnectionHost } from './connection'
+import { dispatch, type DispatchHost } from './dispatch'
+import { messageClasses } from './node-internals'
+import type { Settings } from './options'
+import type { Request } from './request'
+
+/** Time-outs are looked after this often at most, and never later than a quarter of the shortest of them. */
+const SWEEP_MAX_MS = 1_000
+const SWEEP_MIN_MS = 20
+
+export class Application implements ConnectionHost, DispatchHost {
+  readonly server: http.Server
+  readonly settings: Settings
+  readonly classes: ReturnType<typeof messageClasses>
+  activeRequests = 0
+  isClosing = false
+  /** Who may connect over TCP; undefined for anybody. Decided when listening starts. */
+  access: AccessList | undefined
+  /** Path of the script as which a web server started this process, `''` when none did. */
+  spawnedScript = ''
+
+  private readonly connections = new Set<Connection>()
+  private readonly warned = new Set<ErrorCode>()
+  private sweeper: NodeJS.Timeout | undefined
+
+  constructor(server: http.Server, settings: Settings) {
+    this.server = server
+    this.settings = settings
+    this.classes = messageClasses(server)
+  }
+
+  get mount(): 'auto' | false | string {
+    return this.settings.mount
+  }
+
+  get allowHalfOpen(): boolean {
+    return (this.server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen === true
+  }
+
+  get maxConnections(): number {
+    const limit: unknown = this.server.maxConnections
+    return typeof limit === 'number' && limit > 0 ? limit : 0
+  }
+
+  /** Takes a connection that was just accepted. */
+  accept(transport: Socket): void {
+    if (this.access !== undefined && !this.access.allows(transport.remoteAddress)) {
+      const { localAddress, localPort, remoteAddress, remotePort, remoteFamily } = transport
+      transport.destroy()
+      // The event net.Server emits for a connection that it does not take.
+      this.server.emit('drop', { localAddress, localPort, remoteAddress, remotePort, remoteFamily })
+      return
+    }
+    this.connections.add(new Connection(this, transport, performance.now()))
+    this.armSweep()
+  }
+
+  closed(connection: Connection): void {
+    this.connections.delete(connection)
+  }
+
+  dispatch(request: Request, head: RequestHead): void {
+    dispatch(this, request, head)
+  }
+
+  isSpawnedBy(serverSoftware: string): boolean {
+    return this.spawnedScript !== '' && serverSoftware.startsWith('Apache')
+  }
+
+  /** Reports a violation once, to 'clientError' or, without a listener, as a warning. */
+  violated(error: ProtocolError, transport: Socket): void {
+    if (this.server.listenerCount('clientError') > 0) this.server.emit('clientError', error, transport)
+    else this.warn(error.code, `${error.message}; the connection was closed. Listen to 'clientError' to see all of these`)
+  }
+
+  /** Reports what went wrong with one request, to 'requestError' or, without a listener, as a warning. */
+  report(code: ErrorCode, message: string, requestId: number): void {
+    const error = Object.assign(new Error(message), { code, requestId })
+    if (this.server.listenerCount('requestError') > 0) this.server.emit('requestError', error)
+    else this.warn(code, `request ${requestId}: ${message}. Listen to 'requestError' to see all of these`)
+  }
+
+  /** One warning for each code: whoever sends nonsense must not be able to fill a log with it. */
+  private warn(code: ErrorCode, message: string): void {
+    if (this.warned.has(code)) return
+    this.warned.add(code)
+    process.emitWarning(message, { type: 'FastCGIWarning', code })
+  }
+
+  /** Lets active requests finish and closes what is idle, now and as it becomes so. */
+  startClosing(): void {
+    this.isClosing = true
+    this.closeIdle()
+  }
+
+  closeIdle(): void {
+    const wasClosing = this.isClosing
+    this.isClosing = true
+    for (const connection of this.connections) connection.closeIfIdle()
+    this.isClosing = wasClosing
+  }
+
+  closeAll(): void {
+    for (const connection of this.connections) connection.destroy()
+  }
+
+  private armSweep(): void {
+    if (this.sweeper !== undefined || this.connections.size === 0) return
+    const { headersTimeout, requestTimeout, keepAliveTimeout } = this.server
+    const shortest = Math.min(...[headersTimeout, requestTimeout, keepAliveTimeout].filter((timeout) => timeout > 0), 4 * SWEEP_MAX_MS)
+    const delay = Math.max(SWEEP_MIN_MS, Math.min(SWEEP_MAX_MS, shortest / 4))
+    this.sweeper = setTimeout(() => this.sweep(), delay).unref()
+  }
+
+  private sweep(): void {
+    this.sweeper = undefined
+    const now = performance.now()
+    const { headersTimeout, requestTimeout, keepAliveTimeout } = this.server
+    for (const connection of this.connections) connection.sweep(now, headersTimeout, requestTimeout, keepAliveTimeout)
+    this.armSweep()
+  }
+}

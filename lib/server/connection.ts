@@ -1,0 +1,520 @@
+// One connection from a web server: the transport, the records on it, and the requests they belong to. One switch over the
+// record type; what happens inside a request is the request's.
+
+import type { Socket } from 'node:net'
+import { type ErrorCode, ProtocolError } from '../errors'
+import type { RequestHead } from '../cgi/request-head'
+import {
+  decodeNameValuePairs,
+  encodeGetValuesResult,
+  encodeUnknownType,
+  KEEP_CONN,
+  ManagementVariable,
+  NULL_REQUEST_ID,
+  ProtocolStatus,
+  RecordReader,
+  RecordType,
+  RecordWriter,
+  Role,
+} from '../protocol'
+import { plainResponse } from '../cgi/response-head'
+import { readInto } from './node-internals'
+import { Request, type RequestHost } from './request'
+import type { Settings } from './options'
+import type { WriteDone } from './socket'
+
+/** What a connection asks of the application server it belongs to. */
+export interface ConnectionHost {
+  readonly settings: Settings
+  readonly allowHalfOpen: boolean
+  readonly isClosing: boolean
+  /** Requests the application works on, over all connections. */
+  activeRequests: number
+  readonly maxConnections: number
+  /** Under mod_fcgid a connection closed early costs the process its life. */
+  isSpawnedBy(serverSoftware: string): boolean
+  dispatch(request: Request, head: RequestHead): void
+  violated(error: ProtocolError, transport: Socket): void
+  report(code: ErrorCode, message: string, requestId: number): void
+  closed(connection: Connection): void
+}
+
+/** Management answers, refusals and the like that may wait unread before reading stops. */
+const MAX_CONTROL_BACKLOG = 65_536
+/** Output that may wait unread before no further request is accepted. */
+const MAX_OUTPUT_BACKLOG = 1_048_576
+const LINGER_IDLE_MS = 5_000
+const LINGER_TOTAL_MS = 30_000
+
+/** Output on its way to the operating system, in the order written. */
+interface Flight {
+  readonly request: Request | undefined
+  readonly bytes: number
+  readonly done: WriteDone[] | undefined
+  /** The last of one write: its callback settles everything up to here. */
+  isLast: boolean
+}
+
+export class Connection implements RequestHost {
+  readonly writer = new RecordWriter()
+  /** When the last request ended, while there is none. */
+  idleSince: number
+
+  private readonly host: ConnectionHost
+  private readonly transport: Socket
+  private readonly reader = new RecordReader()
+  private readonly requests = new Map<number, Request>()
+  private readonly onWritten = (error?: Error | null): void => this.written(error)
+  private pendingCount = 0
+  private gatheredRequests: Request[] = []
+  private controlBytes = 0
+  private controlBacklog = 0
+  private flights: Flight[] = []
+  private isReading = false
+  private isFlushScheduled = false
+  private isPaused = false
+  private isHeldBack = false
+  private isClosed = false
+  /** Close as soon as no request is active. */
+  private closeWhenIdle = false
+  /** Part of a request was not read: a close now could destroy its answer on the way. */
+  private hasUnreadInput = false
+  /** Our side is ended, and what still comes is discarded. */
+  private isLingering = false
+  /** When the connection is cut off, in spite of whatever is still under way. */
+  private deadline = Number.POSITIVE_INFINITY
+  private lastReadAt = Number.POSITIVE_INFINITY
+
+  constructor(host: ConnectionHost, transport: Socket, now: number) {
+    this.host = host
+    this.transport = transport
+    this.idleSince = now
+    transport.on('error', noop)
+    transport.on('end', () => this.peerEnded())
+    transport.on('close', () => this.transportClosed())
+    readInto(transport, (chunk) => this.receive(chunk))
+  }
+
+  get isIdle(): boolean {
+    return this.requests.size === 0
+  }
+
+  // ---- input
+
+  private receive(chunk: Buffer): void {
+    if (this.isClosed) return
+    if (this.isLingering) {
+      if (this.lastReadAt !== Number.POSITIVE_INFINITY) this.lastReadAt = performance.now()
+      return
+    }
+    const { reader } = this
+    this.isReading = true
+    try {
+      reader.push(chunk)
+      while (!this.isClosed && reader.next()) this.record(reader.type, reader.requestId)
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.fail(error)
+    } finally {
+      this.isReading = false
+    }
+    this.flush()
+  }
+
+  private record(type: number, requestId: number): void {
+    if (requestId === NULL_REQUEST_ID) {
+      this.management(type)
+      return
+    }
+    if (type === RecordType.BEGIN_REQUEST) {
+      this.begin(requestId)
+      return
+    }
+    const request = this.requests.get(requestId)
+    // An inactive id, for example the tail of an upload that the application did not read. FCGI 3.3
+    if (request === undefined) return
+    const { chunk, start, end } = this.reader
+    switch (type) {
+      case RecordType.PARAMS: {
+        request.paramsRecord(chunk, start, end)
+        if (request.isPending && this.pendingParamsTooLarge(request)) {
+          request.refuse('503 Service Unavailable', 'too many unfinished requests on this connection', ProtocolStatus.OVERLOADED)
+        }
+        return
+      }
+      case RecordType.STDIN:
+        request.stdinRecord(chunk, start, end)
+        return
+      case RecordType.DATA:
+        // Only a Filter has a use for it; out of order it is a violation all the same.
+        if (request.isPending) {
+          throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'DATA before the params were complete', { section: '3.3', requestId })
+        }
+        return
+      case RecordType.ABORT_REQUEST:
+        this.abortRequest(request)
+        return
+      default:
+      // Any other type says nothing about a request that this end could act on.
+    }
+  }
+
+  private begin(id: number): void {
+    if (this.requests.has(id)) {
+      throw new ProtocolError('FCGI_ERR_DUPLICATE_REQUEST_ID', `BEGIN_REQUEST for request ${id}, which is active`, { section: '3.3', requestId: id })
+    }
+    const { chunk, start } = this.reader
+    const role = ((chunk[start] ?? 0) << 8) | (chunk[start + 1] ?? 0)
+    const keepConnection = ((chunk[start + 2] ?? 0) & KEEP_CONN) !== 0
+    const { settings } = this.host
+    // A peer that sends requests and reads no answers must not fill our memory with them.
+    if (this.outputBacklog > MAX_OUTPUT_BACKLOG) this.holdBack()
+    if (role !== Role.RESPONDER) {
+      this.refuseBegin(id, keepConnection, '500 Internal Server Error', `this application has no handler for role ${role}`, ProtocolStatus.UNKNOWN_ROLE)
+    } else if (!settings.multiplex && this.requests.size > 0) {
+      this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'one request at a time on this connection', ProtocolStatus.CANT_MPX_CONN)
+    } else if (settings.maxPendingRequests > 0 && this.pendingCount >= settings.maxPendingRequests) {
+      this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'too many unfinished requests on this connection', ProtocolStatus.OVERLOADED)
+    } else if (settings.maxRequests > 0 && this.host.activeRequests >= settings.maxRequests) {
+      this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'the application is overloaded', ProtocolStatus.OVERLOADED)
+    } else {
+      this.requests.set(id, new Request(this, id, keepConnection, performance.now(), settings.maxParamsSize))
+      this.pendingCount++
+      this.host.activeRequests++
+    }
+  }
+
+  /** Answers a request that is not even begun; the rest of it is for an inactive id then. */
+  private refuseBegin(id: number, keepConnection: boolean, status: string, text: string, protocolStatus: ProtocolStatus): void {
+    const before = this.writer.length
+    this.writer.stream(RecordType.STDOUT, id, plainResponse(status, text), 'latin1')
+    this.writer.endStream(RecordType.STDOUT, id)
+    this.writer.endRequest(id, 1, protocolStatus)
+    this.controlBytes += this.writer.length - before
+    this.hasUnreadInput = true
+    if (!keepConnection) this.closeWhenIdle = true
+    this.scheduleFlush()
+  }
+
+  private management(type: number): void {
+    switch (type) {
+      case RecordType.GET_VALUES:
+        this.control(encodeGetValuesResult(this.managementValues(decodeNameValuePairs(this.reader.content))))
+        return
+      case RecordType.GET_VALUES_RESULT:
+      case RecordType.UNKNOWN_TYPE:
+        // Answers, and nothing was asked. An answer to them could go back and forth for ever.
+        return
+      default:
+        this.control(encodeUnknownType(type))
+    }
+  }
+
+  private managementValues(asked: readonly string[]): string[] {
+    const { settings, maxConnections } = this.host
+    const values: string[] = []
+    const seen = new Set<string>()
+    for (let i = 0; i < asked.length; i += 2) {
+      const name = asked[i] ?? ''
+      if (seen.has(name)) continue
+      seen.add(name)
+      switch (name) {
+        // Where there is no limit, the most that request ids can tell apart. FCGI 4.1
+        case ManagementVariable.MAX_CONNS:
+          values.push(name, String(maxConnections > 0 ? maxConnections : 65_535))
+          break
+        case ManagementVariable.MAX_REQS:
+          values.push(name, String(settings.maxRequests > 0 ? settings.maxRequests : 65_535))
+          break
+        case ManagementVariable.MPXS_CONNS:
+          values.push(name, settings.multiplex ? '1' : '0')
+      }
+    }
+    return values
+  }
+
+  private control(record: Buffer): void {
+    this.writer.record(record)
+    this.controlBytes += record.length
+    this.scheduleFlush()
+  }
+
+  private abortRequest(request: Request): void {
+    const before = this.writer.length
+    request.endAborted()
+    this.controlBytes += this.writer.length - before
+    request.abort()
+  }
+
+  private pendingParamsTooLarge(newest: Request): boolean {
+    if (this.pendingCount < 2) return false
+    let total = 0
+    if (newest.paramsSize * this.pendingCount <= this.host.settings.connectionBodyBuffer) return false
+    for (const request of this.requests.values()) total += request.paramsSize
+    return total > this.host.settings.connectionBodyBuffer
+  }
+
+  // ---- what requests ask for
+
+  dispatch(request: Request, head: RequestHead): void {
+    this.pendingCount--
+    this.host.dispatch(request, head)
+  }
+
+  report(code: ErrorCode, message: string, requestId: number): void {
+    this.host.report(code, message, requestId)
+  }
+
+  gathered(request: Request): void {
+    this.gatheredRequests.push(request)
+  }
+
+  ended(request: Request): void {
+    this.release(request)
+    if (!request.stdinEnded) this.hasUnreadInput = true
+    if (!request.keepConnection) this.closeWhenIdle = true
+  }
+
+  cutOff(request: Request): void {
+    const isAlone = this.requests.size === 1
+    if (isAlone && !this.host.isSpawnedBy(request.serverSoftware)) {
+      // Without END_REQUEST the web server knows that the answer is a torso, and cuts its client off.
+      this.release(request)
+      this.flush()
+      this.close()
+      return
+    }
+    if (request.isHeadSent) {
+      request.endOutput(1)
+      this.scheduleFlush()
+    } else {
+      request.refuse('500 Internal Server Error', 'the application gave up on this request', ProtocolStatus.REQUEST_COMPLETE, 1)
+    }
+  }
+
+  flowChanged(): void {
+    this.updateReading()
+  }
+
+  private release(request: Request): void {
+    if (this.requests.get(request.id) !== request) return
+    if (request.isPending) this.pendingCount--
+    this.requests.delete(request.id)
+    this.host.activeRequests--
+    if (this.requests.size === 0) this.idleSince = performance.now()
+    this.updateReading()
+  }
+
+  // ---- back-pressure towards the web server
+
+  private updateReading(): void {
+    const shouldPause = this.isHeldBack || this.controlBacklog > MAX_CONTROL_BACKLOG || this.bodiesAreFull()
+    if (shouldPause === this.isPaused || this.isClosed) return
+    this.isPaused = shouldPause
+    if (shouldPause) this.transport.pause()
+    else this.transport.resume()
+  }
+
+  /** Alone, a reader that wants a pause gets it; with others on the connection, only when the buffers for that are full. */
+  private bodiesAreFull(): boolean {
+    const { bodyBuffer, connectionBodyBuffer } = this.host.settings
+    const isShared = this.requests.size > 1
+    let total = 0
+    for (const request of this.requests.values()) {
+      if (!request.full) continue
+      if (!isShared) return true
+      const buffered = request.bufferedBody
+      total += buffered
+      if (buffered >= bodyBuffer || total >= connectionBodyBuffer) return true
+    }
+    return false
+  }
+
+  private get outputBacklog(): number {
+    return this.transport.writableLength + this.writer.length
+  }
+
+  private holdBack(): void {
+    this.isHeldBack = true
+    this.updateReading()
+  }
+
+  // ---- output
+
+  scheduleFlush(): void {
+    // While a chunk is being read, everything answered within it leaves together at its end.
+    if (this.isFlushScheduled || this.isReading) return
+    this.isFlushScheduled = true
+    process.nextTick(flushConnection, this)
+  }
+
+  flush(): void {
+    this.isFlushScheduled = false
+    const requests = this.gatheredRequests
+    if (requests.length === 0 && this.writer.length === 0) {
+      this.closeIfDone()
+      return
+    }
+    for (const request of requests) request.endIfDone()
+    const pieces = this.writer.take()
+    const before = this.flights.at(-1)
+    for (const request of requests) {
+      this.flights.push({ request, bytes: request.gatheredBytes, done: request.gatheredDone, isLast: false })
+      request.gatheredBytes = 0
+      request.gatheredDone = undefined
+      request.isGathered = false
+    }
+    if (requests.length > 0) this.gatheredRequests = []
+    if (this.controlBytes > 0) {
+      this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, isLast: false })
+      this.controlBacklog += this.controlBytes
+      this.controlBytes = 0
+    }
+    this.send(pieces, before)
+    if (this.controlBacklog > MAX_CONTROL_BACKLOG) this.updateReading()
+    this.closeIfDone()
+  }
+
+  private send(pieces: readonly Buffer[], before: Flight | undefined): void {
+    const { transport, flights } = this
+    const last = flights.at(-1)
+    if (last !== undefined) last.isLast = true
+    const [only] = pieces
+    if (only === undefined) {
+      // Callbacks without bytes: they wait for the write before them, if one is under way.
+      if (before === undefined) process.nextTick(this.onWritten)
+      else before.isLast = before === last
+    } else if (pieces.length === 1) {
+      transport.write(only, this.onWritten)
+    } else {
+      transport.cork()
+      for (let i = 0; i < pieces.length - 1; i++) transport.write(pieces[i] ?? only)
+      transport.write(pieces.at(-1) ?? only, this.onWritten)
+      transport.uncork()
+    }
+  }
+
+  /** One write is done, or failed: everything that went with it is settled, in order. */
+  private written(error: Error | null | undefined): void {
+    for (let flight = this.flights.shift(); flight !== undefined; flight = this.flights.shift()) {
+      if (flight.request === undefined) this.controlBacklog -= flight.bytes
+      else flight.request.settle(flight.bytes, flight.done, error)
+      if (flight.isLast) break
+    }
+    if (!this.isPaused) return
+    if (this.outputBacklog <= MAX_OUTPUT_BACKLOG / 2) this.isHeldBack = false
+    this.updateReading()
+  }
+
+  // ---- the end
+
+  private peerEnded(): void {
+    if (this.isClosed) return
+    if (this.isLingering) {
+      this.transport.destroySoon()
+      return
+    }
+    try {
+      this.reader.finish()
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.fail(error)
+      return
+    }
+    this.closeWhenIdle = true
+    // As node:http: a client that is gone does not want the answer, unless the server was told otherwise.
+    if (!this.host.allowHalfOpen) this.abortAll()
+    for (const request of this.requests.values()) if (request.isPending) this.release(request)
+    this.hasUnreadInput = false
+    this.flush()
+  }
+
+  /** A violation: this connection is closed, its requests are aborted; no other connection notices. */
+  private fail(error: ProtocolError): void {
+    if (this.isClosed) return
+    this.flush()
+    this.abortAll()
+    this.close()
+    this.deadline = performance.now() + LINGER_IDLE_MS
+    this.host.violated(error, this.transport)
+  }
+
+  private abortAll(): void {
+    for (const request of this.requests.values()) {
+      this.release(request)
+      request.abort()
+    }
+  }
+
+  private transportClosed(): void {
+    this.isClosed = true
+    this.abortAll()
+    this.host.closed(this)
+  }
+
+  /** Closes once everything written has left; nothing more is read. */
+  private close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.transport.destroySoon()
+  }
+
+  private closeIfDone(): void {
+    if (this.requests.size > 0 || this.isClosed || this.isLingering) return
+    if (!this.closeWhenIdle && !this.host.isClosing) return
+    if (this.hasUnreadInput) this.linger()
+    else this.close()
+  }
+
+  /**
+   * Ends our side and reads on without looking: closing with bytes unread would answer them with a reset, which can
+   * overtake the response.
+   */
+  private linger(): void {
+    this.isLingering = true
+    this.transport.end(() => {
+      // The bounds count from when the answer is out: a slow reader may take its time for that.
+      this.lastReadAt = performance.now()
+      this.deadline = this.lastReadAt + LINGER_TOTAL_MS
+    })
+    this.transport.resume()
+  }
+
+  /** Closes the connection if no request is active, now or as soon as that is so. */
+  closeIfIdle(): void {
+    if (this.requests.size === 0 && this.gatheredRequests.length === 0) this.closeIfDone()
+  }
+
+  /** Closes the connection whatever is going on. */
+  destroy(): void {
+    this.transport.destroy()
+  }
+
+  /** Lets time-outs happen; called now and then by the server's one clock. */
+  sweep(now: number, headersTimeout: number, requestTimeout: number, keepAliveTimeout: number): void {
+    if (now >= this.deadline || now - this.lastReadAt >= LINGER_IDLE_MS) this.transport.destroy()
+    if (this.isClosed || this.isLingering) return
+    if (this.requests.size === 0) {
+      if (keepAliveTimeout > 0 && now - this.idleSince >= keepAliveTimeout) this.close()
+      return
+    }
+    for (const request of this.requests.values()) {
+      const age = now - request.startedAt
+      if (request.isPending) {
+        if (headersTimeout > 0 && age >= headersTimeout) {
+          request.refuse('408 Request Timeout', `the request was not complete within ${headersTimeout} ms (headersTimeout)`)
+        }
+      } else if (!request.inputComplete && requestTimeout > 0 && age >= requestTimeout) {
+        request.giveUp('408 Request Timeout', `the body was not complete within ${requestTimeout} ms (requestTimeout)`)
+      }
+    }
+  }
+}
+
+function flushConnection(connection: Connection): void {
+  connection.flush()
+}
+
+function noop(): void {
+  // 'close' follows every error and says all that is needed.
+}

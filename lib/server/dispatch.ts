@@ -1,0 +1,108 @@
+// Makes node's req and res for a request and hands them to the application, as node:http's own parserOnIncoming does.
+
+import * as diagnostics from 'node:diagnostics_channel'
+import type * as http from 'node:http'
+import type { Socket } from 'node:net'
+import type { RequestHead } from '../cgi/request-head'
+import { scriptPrefix, stripPrefix } from '../cgi/request-target'
+import { expectContinue, leaveFramingToWebServer, type messageClasses, setHeaders } from './node-internals'
+import type { Request } from './request'
+import { RequestSocket } from './socket'
+
+/** The objects of one request as the application sees them. */
+export interface Exchange {
+  readonly req: http.IncomingMessage
+  readonly res: http.ServerResponse
+  readonly socket: RequestSocket
+  readonly server: http.Server
+  readonly expect: string | undefined
+}
+
+/** What dispatching needs to know of the server. */
+export interface DispatchHost {
+  readonly server: http.Server
+  readonly classes: ReturnType<typeof messageClasses>
+  readonly mount: 'auto' | false | string
+  /** The script this process was started as by the web server itself; `''` when it was started otherwise. */
+  readonly spawnedScript: string
+}
+
+const requestStart = diagnostics.channel('http.server.request.start')
+const responseFinish = diagnostics.channel('http.server.response.finish')
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
+
+/** Makes req and res over a socket of their own and starts the application's handler. */
+export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
+  const { server, classes } = host
+  const socket = new RequestSocket(request, server)
+  const netSocket = socket as unknown as Socket
+  const req = new classes.Request(netSocket)
+  req.httpVersion = head.httpVersion
+  req.httpVersionMajor = head.httpVersionMajor
+  req.httpVersionMinor = head.httpVersionMinor
+  req.method = head.method
+  req.url = head.url
+  setHeaders(req, limited(head.rawHeaders, server.maxHeadersCount))
+  if (host.mount !== false) mount(host, req, head)
+  const res = newResponse(classes.Response, req, socket.writableHighWaterMark)
+  leaveFramingToWebServer(res)
+  request.start({ req, res, socket, server, expect: head.expect }, handOver)
+}
+
+/** node's constructor takes options that its types do not know. */
+function newResponse(Response: typeof http.ServerResponse, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
+  return new (Response as unknown as new (req: http.IncomingMessage, options: object) => http.ServerResponse)(req, { highWaterMark })
+}
+
+function handOver(exchange: Exchange): void {
+  const { req, res, socket, server, expect } = exchange
+  if (server.timeout > 0) socket.setTimeout(server.timeout)
+  if (requestStart.hasSubscribers) requestStart.publish({ request: req, response: res, socket, server })
+  res.assignSocket(socket as unknown as Socket)
+  // First of the 'finish' listeners, as node's own: the application's find `res.socket` null.
+  res.on('finish', onFinish)
+  if (expect === undefined || req.httpVersion !== '1.1') server.emit('request', req, res)
+  else withExpectation(exchange, expect)
+}
+
+/** The web server has answered `Expect: 100-continue` already; the application's events are those of node:http. */
+function withExpectation({ req, res, server }: Exchange, expect: string): void {
+  if (CONTINUE.test(expect)) {
+    expectContinue(res)
+    if (server.emit('checkContinue', req, res)) return
+    res.writeContinue()
+    server.emit('request', req, res)
+    return
+  }
+  if (server.emit('checkExpectation', req, res)) return
+  res.writeHead(417)
+  res.end()
+}
+
+function onFinish(this: http.ServerResponse): void {
+  const { socket, req } = this
+  const host = RequestSocket.hostOf(socket) as Request | undefined
+  if (responseFinish.hasSubscribers) {
+    responseFinish.publish({ request: req, response: this, socket, server: host?.exchange?.server })
+  }
+  host?.finished()
+}
+
+/** As node's parser: what is beyond the limit is left out; 0 means no limit, null the default of 2000. */
+function limited(rawHeaders: string[], maxHeadersCount: number | null): string[] {
+  const most = 2 * (maxHeadersCount ?? 2_000)
+  return most > 0 && rawHeaders.length > most ? rawHeaders.slice(0, most) : rawHeaders
+}
+
+/** Takes the mount prefix off, as `app.use(prefix, ...)` would: Express's links and redirects then keep it. */
+function mount(host: DispatchHost, req: http.IncomingMessage, head: RequestHead): void {
+  let wanted = host.mount === false ? '' : host.mount
+  if (wanted === 'auto') {
+    if (host.spawnedScript === '' || head.scriptFilename !== host.spawnedScript) return
+    wanted = scriptPrefix(head.url, head.scriptName)
+  }
+  const { url, prefix } = stripPrefix(head.url, wanted)
+  if (prefix === '') return
+  req.url = url
+  Object.assign(req, { originalUrl: head.url, baseUrl: prefix })
+}

@@ -1,0 +1,159 @@
+// Starts a server on what listen() was given. Wraps net.Server's own listen; every failure says what to do.
+
+import type * as http from 'node:http'
+import { dirname } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
+import cluster from 'node:cluster'
+import { FastCGIError } from '../errors'
+import { isLoopback, listenCall, type ListenTarget, processEnvironment } from './listen-target'
+import { accountId, checkPath, existing, isFile, removeStale, setOwner, withRights } from './unix-socket'
+
+/** net.Server's listen, bound to the server. */
+type NetListen = (options: object) => unknown
+
+/** What starting to listen tells and asks its application. */
+export interface Listener {
+  /** Who may connect is decided now; throws on a list that does not parse. */
+  readAccess(): { isRestricted: boolean }
+  /** The server listens on a socket that a web server or a spawner passed. */
+  inherited(): void
+  /** Counts up with every listen() and close(), so that a start under way notices that it was overtaken. */
+  generation: number
+}
+
+/**
+ * Listens.
+ *
+ * @throws {OptionError | FastCGIError} when the arguments cannot be right; what the operating system refuses comes as 'error'
+ */
+export function startListening(server: http.Server, listener: Listener, netListen: NetListen, args: readonly unknown[]): void {
+  const { target, callback } = listenCall(args, processEnvironment)
+  const { isRestricted } = listener.readAccess()
+  if (callback !== undefined) server.once('listening', callback)
+  explainErrors(server, target)
+  switch (target.kind) {
+    case 'unix':
+      listenUnix(server, listener, netListen, target.options)
+      return
+    case 'tcp':
+      if (!isRestricted && !isLoopback(target.options.host)) warnOfOpenPort(target.options.host)
+      netListen(target.options)
+      return
+    case 'fd':
+      if (!processEnvironment.isSocket(target.options.fd)) {
+        throw new FastCGIError('FCGI_ERR_NOT_A_LISTENER', `file descriptor ${target.options.fd} is not a socket; start the application with spawn-fcgi, systemd or its like, or give a path or a port`)
+      }
+      server.once('listening', () => listener.inherited())
+      netListen(target.options)
+      return
+    case 'other':
+      netListen(target.options)
+  }
+}
+
+function listenUnix(
+  server: http.Server,
+  listener: Listener,
+  netListen: NetListen,
+  options: Extract<ListenTarget, { kind: 'unix' }>['options'],
+): void {
+  const { path, mode, owner, group, ...rest } = options
+  const bindOptions = { ...rest, path }
+  // A cluster's primary creates the socket of its workers, and a server that shares a handle creates none.
+  if (!isFile(path) || (cluster.isWorker && rest.exclusive !== true)) {
+    netListen(bindOptions)
+    return
+  }
+  checkPath(path)
+  const uid = accountId('passwd', owner)
+  const gid = accountId('group', group)
+  const bind = (): void => {
+    withRights(path, mode, () => netListen(bindOptions))
+    if (uid === -1 && gid === -1) return
+    if (existing(path) !== undefined) setOwner(path, uid, gid)
+  }
+  const found = existing(path)
+  if (found === undefined) {
+    bind()
+    return
+  }
+  const generation = ++listener.generation
+  removeStale(path, found, (error) => {
+    if (listener.generation !== generation) return
+    try {
+      if (error !== undefined) throw error
+      bind()
+    } catch (problem) {
+      server.close(noop)
+      server.emit('error', problem)
+    }
+  })
+}
+
+/** Adds to an error of the operating system what to do about it; without a listener it is thrown, as node does. */
+function explainErrors(server: http.Server, target: ListenTarget): void {
+  const explain = (error: NodeJS.ErrnoException): void => {
+    server.removeListener('listening', forget)
+    const advice = adviceFor(error.code, target)
+    if (advice !== undefined && !error.message.includes(advice)) error.message += `: ${advice}`
+    if (server.listenerCount('error') === 0) throw error
+  }
+  const forget = (): void => {
+    server.removeListener('error', explain)
+  }
+  server.prependOnceListener('error', explain)
+  server.once('listening', forget)
+}
+
+function adviceFor(code: string | undefined, target: ListenTarget): string | undefined {
+  if (target.kind === 'unix') {
+    const folder = dirname(target.options.path)
+    switch (code) {
+      case 'EACCES':
+      case 'EPERM':
+        return `this user may not create a file in ${folder}; choose a folder of its own, such as one made by systemd's RuntimeDirectory=`
+      case 'ENOENT':
+      case 'ENOTDIR':
+        return `the folder ${folder} does not exist; create it first`
+      case 'EROFS':
+        return `${folder} is on a file system that cannot be written`
+      default:
+        return undefined
+    }
+  }
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another process listens there already; stop it, or choose another port'
+    case 'EACCES':
+      return 'ports below 1024 need more rights; choose a higher one, or a unix socket'
+    case 'EADDRNOTAVAIL':
+      return 'no interface of this machine has that address'
+    case 'ENOTFOUND':
+      return 'that host name has no address'
+    case 'EINVAL':
+    case 'ENOTSOCK':
+    case 'EBADF':
+      return target.kind === 'fd'
+        ? `file descriptor ${target.options.fd} is not a listening socket; start the application with spawn-fcgi, systemd or its like, or give a path or a port`
+        : undefined
+    default:
+      return undefined
+  }
+}
+
+function warnOfOpenPort(host: string): void {
+  process.emitWarning(
+    `listening on ${host} without allowedClients: FastCGI has no authentication, so whoever reaches this port can claim to be any client. ` +
+      'Use a unix socket or 127.0.0.1, or set allowedClients or FCGI_WEB_SERVER_ADDRS',
+    { type: 'FastCGIWarning', code: 'FCGI_WARN_OPEN_PORT' },
+  )
+}
+
+function noop(): void {
+  // The error is reported by 'error'; that the server is not running is known.
+}
+
+/** Whether a web server can have started this process by itself; a worker thread shares its fd 0 with others. */
+export function isSpawned(): boolean {
+  return isMainThread && process.argv[1] !== undefined
+}

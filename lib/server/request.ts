@@ -1,0 +1,499 @@
+// One FastCGI request from BEGIN_REQUEST to END_REQUEST: its streams on one side, node's req and res on the other. It
+// knows the order of things within the request; sockets to the web server and other requests are the connection's.
+
+import { AsyncResource } from 'node:async_hooks'
+import type * as http from 'node:http'
+import type { Socket } from 'node:net'
+import { ProtocolError, type ErrorCode } from '../errors'
+import { BadRequest, requestHead, type RequestHead } from '../cgi/request-head'
+import { cgiResponseHead, plainResponse } from '../cgi/response-head'
+import { ChunkedDecoder } from '../cgi/chunked'
+import { type NameValueList, ProtocolStatus, RecordType, type RecordWriter } from '../protocol'
+import type { Exchange } from './dispatch'
+import { addHeader, detachSocket, dump, emitClose, emitDrain, isConsumed, printedHead } from './node-internals'
+import { ParamsStream } from './params'
+import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
+
+/** What a request asks of the connection it came on. */
+export interface RequestHost {
+  readonly writer: RecordWriter
+  /** Output of this request was added to the writer since the last flush. */
+  gathered(request: Request): void
+  /** The writer's content may leave at the end of this tick. */
+  scheduleFlush(): void
+  /** END_REQUEST was added: the id is free again. FCGI 3.3 */
+  ended(request: Request): void
+  /** The application gave its response up midway. */
+  cutOff(request: Request): void
+  /** The reader of a body wants more, or has enough for now. */
+  flowChanged(): void
+  /** The params are there: makes req and res, and hands them to the application by {@link Request.start}. */
+  dispatch(request: Request, head: RequestHead): void
+  /** Says that something was wrong which does not end the connection. */
+  report(code: ErrorCode, message: string, requestId: number): void
+}
+
+const enum Phase {
+  /** PARAMS are arriving. */
+  PARAMS,
+  /** The params are complete; whether there is a body shows with the first STDIN record. */
+  AWAITING_BODY,
+  /** The application has it. */
+  ACTIVE,
+  /** Over, or given up. */
+  OVER,
+}
+
+/** These are handed over without waiting for a body that nothing announced. */
+const USUALLY_WITHOUT_BODY = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
+const LARGE_HEAD = 4_096
+
+export class Request implements SocketHost {
+  readonly id: number
+  readonly keepConnection: boolean
+  /** When BEGIN_REQUEST came, in milliseconds of a clock that never goes back. */
+  readonly startedAt: number
+  variables: NameValueList = []
+  exchange: Exchange | undefined
+
+  /** STDIN was closed by its empty record: nothing of this request can follow. */
+  stdinEnded = false
+  /** The whole body is there. */
+  inputComplete = false
+  /** The reader of the body has enough for now. */
+  full = false
+  /** END_REQUEST was added to the output. */
+  outputEnded = false
+  /** Bytes and callbacks added since the last flush; taken by the connection. */
+  gatheredBytes = 0
+  gatheredDone: WriteDone[] | undefined
+  isGathered = false
+
+  private readonly host: RequestHost
+  private readonly maxParamsSize: number
+  private phase = Phase.PARAMS
+  private params: ParamsStream | undefined = new ParamsStream()
+  private head: RequestHead | undefined
+  private resource: AsyncResource | undefined
+  private bodyLeft = -1
+  private surplusReported = false
+  private headSent = false
+  private decoder: ChunkedDecoder | undefined
+
+  constructor(host: RequestHost, id: number, keepConnection: boolean, startedAt: number, maxParamsSize: number) {
+    this.host = host
+    this.id = id
+    this.keepConnection = keepConnection
+    this.startedAt = startedAt
+    this.maxParamsSize = maxParamsSize
+  }
+
+  /** The application has not seen it yet. */
+  get isPending(): boolean {
+    return this.phase === Phase.PARAMS || this.phase === Phase.AWAITING_BODY
+  }
+
+  /** Bytes of params held. */
+  get paramsSize(): number {
+    return this.params?.length ?? 0
+  }
+
+  /** Bytes of body that the application has not read yet. */
+  get bufferedBody(): number {
+    return this.exchange?.req.readableLength ?? 0
+  }
+
+  get isHeadSent(): boolean {
+    return this.headSent
+  }
+
+  get serverSoftware(): string {
+    return this.head?.serverSoftware ?? ''
+  }
+
+  // ---- input
+
+  /** A fragment of PARAMS, or the end of the stream when it holds no bytes. */
+  paramsRecord(chunk: Buffer, start: number, end: number): void {
+    const params = this.params
+    if (params === undefined) {
+      throw new ProtocolError('FCGI_ERR_PARAMS_AFTER_END', 'PARAMS after the end of the stream', { section: '3.3', requestId: this.id })
+    }
+    if (start === end) {
+      this.paramsEnd(params)
+      return
+    }
+    if (params.length + end - start > this.maxParamsSize) {
+      this.refuse('431 Request Header Fields Too Large', `params above ${this.maxParamsSize} bytes (maxParamsSize)`)
+      return
+    }
+    params.add(chunk, start, end)
+  }
+
+  private paramsEnd(params: ParamsStream): void {
+    this.params = undefined
+    try {
+      this.variables = params.decode()
+      this.head = requestHead(this.variables)
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      if (!(error instanceof BadRequest)) throw error
+      this.host.report('FCGI_ERR_BAD_REQUEST', error.message, this.id)
+      this.refuse('400 Bad Request', error.message)
+      return
+    }
+    this.bodyLeft = this.head.contentLength
+    if (this.head.bodyUnannounced && !USUALLY_WITHOUT_BODY.has(this.head.method)) {
+      this.phase = Phase.AWAITING_BODY
+    } else {
+      this.dispatch(this.head)
+    }
+  }
+
+  private dispatch(head: RequestHead): void {
+    this.phase = Phase.ACTIVE
+    this.resource = new AsyncResource('FASTCGIREQUEST')
+    this.host.dispatch(this, head)
+    if (this.bodyLeft === 0) this.completeInput()
+  }
+
+  /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
+  stdinRecord(chunk: Buffer, start: number, end: number): void {
+    if (this.phase === Phase.PARAMS) {
+      throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'STDIN before the params were complete', { section: '3.3', requestId: this.id })
+    }
+    if (this.stdinEnded) return
+    const isEnd = start === end
+    if (isEnd) this.stdinEnded = true
+    if (this.phase === Phase.AWAITING_BODY && this.head !== undefined) {
+      this.dispatch(this.head)
+      // An upload whose length the web server did not know either, and did not mark (HTTP/2 without content-length).
+      if (!isEnd && this.exchange !== undefined) addHeader(this.exchange.req, 'Transfer-Encoding', 'chunked')
+    }
+    if (isEnd) this.stdinEnd()
+    else this.body(chunk, start, end)
+  }
+
+  private stdinEnd(): void {
+    if (this.inputComplete || this.phase !== Phase.ACTIVE) return
+    if (this.bodyLeft > 0) {
+      const announced = this.head?.contentLength ?? 0
+      const message = `the body ended after ${announced - this.bodyLeft} of ${announced} bytes (CONTENT_LENGTH)`
+      this.host.report('FCGI_ERR_BODY_TOO_SHORT', message, this.id)
+      this.giveUp('400 Bad Request', message)
+      return
+    }
+    this.completeInput()
+  }
+
+  private body(chunk: Buffer, start: number, end: number): void {
+    if (this.phase !== Phase.ACTIVE || this.exchange === undefined) return
+    const wanted = this.inputComplete ? 0 : this.bodyLeft < 0 ? end - start : Math.min(end - start, this.bodyLeft)
+    if (wanted > 0) {
+      // The chunk is reused after this call; what the application gets must be its own.
+      const content = Buffer.allocUnsafe(wanted)
+      chunk.copy(content, 0, start, start + wanted)
+      if (this.bodyLeft > 0) this.bodyLeft -= wanted
+      this.exchange.socket.bytesRead += wanted
+      this.exchange.socket.refreshTimeout()
+      this.run(pushBody, this.exchange.req, content, this)
+      if (this.bodyLeft === 0) this.completeInput()
+    }
+    if (wanted < end - start && !this.surplusReported) {
+      this.surplusReported = true
+      this.host.report('FCGI_ERR_BODY_TOO_LONG', `more body than CONTENT_LENGTH (${this.head?.contentLength ?? 0} bytes); the surplus is discarded`, this.id)
+    }
+  }
+
+  private completeInput(): void {
+    if (this.inputComplete) return
+    this.inputComplete = true
+    this.full = false
+    const req = this.exchange?.req
+    if (req === undefined || req.destroyed) return
+    req.complete = true
+    this.run(pushEnd, req)
+  }
+
+  // ---- the exchange with the application
+
+  /** Runs the application's handler with the request; called once, by the dispatcher. */
+  start(exchange: Exchange, handler: (exchange: Exchange) => void): void {
+    this.exchange = exchange
+    this.run(handler, exchange)
+  }
+
+  /** Runs a function in the async context of this request. What it throws is the application's and reaches 'uncaughtException'. */
+  run<Arguments extends unknown[]>(callback: (...args: Arguments) => void, ...args: Arguments): void {
+    try {
+      if (this.resource === undefined) callback(...args)
+      else this.resource.runInAsyncScope(callback, undefined, ...args)
+    } catch (error) {
+      // Not here: the records behind this one belong to other requests and must be read on.
+      process.nextTick(rethrow, error)
+    }
+  }
+
+  /** The response is finished: every byte of it has been handed to the operating system. */
+  finished(): void {
+    const exchange = this.exchange
+    if (exchange === undefined) return
+    if (!this.outputEnded) {
+      this.endOutput()
+      this.host.scheduleFlush()
+    }
+    const { req, res, socket } = exchange
+    const consumed = isConsumed(req)
+    if (!consumed) dump(req)
+    if (!this.inputComplete) {
+      // The id is free now, so nothing more of this body can be told from another request's.
+      if (consumed && !req.destroyed) req.destroy(connectionReset())
+      else this.completeInput()
+    }
+    detachSocket(res, socket as unknown as Socket)
+    process.nextTick(emitEnd, res, socket)
+    this.phase = Phase.OVER
+  }
+
+  /**
+   * Answers a request on the application's behalf and ends it. Always a real answer: END_REQUEST without output is an empty
+   * 200 in mod_proxy_fcgi, an endless wait in HAProxy and access granted in lighttpd's authorizer mode.
+   */
+  refuse(status: string, text: string, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE, appStatus = protocolStatus === 0 ? 0 : 1): void {
+    if (this.outputEnded) return
+    if (!this.headSent) {
+      this.headSent = true
+      this.host.writer.stream(RecordType.STDOUT, this.id, plainResponse(status, text), 'latin1')
+    }
+    this.endOutput(appStatus, protocolStatus)
+    this.params = undefined
+    this.phase = Phase.OVER
+    this.host.scheduleFlush()
+  }
+
+  /** Ends a request that cannot go on: with an answer if none has begun, else by cutting it off. The application sees an abort. */
+  giveUp(status: string, text: string): void {
+    if (this.outputEnded) return
+    if (this.headSent) this.host.cutOff(this)
+    else this.refuse(status, text)
+    this.abortApplication()
+  }
+
+  /** The web server gave the request up, or is gone. */
+  abort(): void {
+    if (this.phase === Phase.OVER) return
+    this.phase = Phase.OVER
+    this.params = undefined
+    this.abortApplication()
+  }
+
+  private abortApplication(): void {
+    this.phase = Phase.OVER
+    this.full = false
+    const exchange = this.exchange
+    if (exchange === undefined) return
+    this.outputEnded = true
+    this.run(abortExchange, exchange)
+  }
+
+  // ---- output, called by the socket
+
+  get address(): SocketAddresses {
+    return this.head ?? NO_ADDRESSES
+  }
+
+  write(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): void {
+    const content = this.outputEnded ? '' : this.headSent ? data : this.withCgiHead(data)
+    let bytes = 0
+    if (content.length > 0) {
+      const { writer } = this.host
+      if (this.decoder === undefined) {
+        bytes = writer.stream(RecordType.STDOUT, this.id, content, encoding ?? 'utf8')
+      } else {
+        const framed = typeof content === 'string' ? Buffer.from(content, encoding ?? 'utf8') : Buffer.from(content)
+        bytes = writer.stream(RecordType.STDOUT, this.id, this.decoder.decode(framed))
+      }
+    }
+    const socket = this.exchange?.socket
+    if (socket !== undefined) {
+      socket.writableLength += bytes
+      socket.bytesWritten += bytes
+    }
+    this.gatheredBytes += bytes
+    if (typeof done === 'function') {
+      if (this.gatheredDone === undefined) this.gatheredDone = [done]
+      else this.gatheredDone.push(done)
+    }
+    if (!this.isGathered) {
+      this.isGathered = true
+      this.host.gathered(this)
+    }
+  }
+
+  /** Translates the head at the front of the first output; the rest of that output follows it in the same record. */
+  private withCgiHead(data: string | Uint8Array): string | Uint8Array {
+    const res = this.exchange?.res
+    if (res === undefined || typeof data !== 'string') return data
+    const printed = printedHead(res)
+    // A head before the response has one is informational (100, 102, 103), and cannot cross CGI.
+    if (printed === null) return ''
+    const headLength = printed !== '' && data.startsWith(printed) ? printed.length : data.indexOf('\r\n\r\n') + 4
+    const head = cgiResponseHead(data.slice(0, headLength))
+    this.headSent = true
+    if (res.statusCode < 200) {
+      this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with status ${res.statusCode}, which CGI cannot carry`, this.id)
+      this.refuse('500 Internal Server Error', 'the application answered with an informational status')
+      return ''
+    }
+    if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
+    if (!head.chunked) return head.text + data.slice(headLength)
+    // The head goes out as it is; what follows in this output is framed already.
+    this.host.writer.stream(RecordType.STDOUT, this.id, head.text, 'latin1')
+    this.decoder = new ChunkedDecoder()
+    return data.slice(headLength)
+  }
+
+  flush(): void {
+    this.host.scheduleFlush()
+  }
+
+  /** Ends the output once the application has ended its response; called before every flush. */
+  endIfDone(): void {
+    if (this.outputEnded || this.exchange?.res.writableEnded !== true) return
+    this.endOutput()
+  }
+
+  /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
+  endOutput(appStatus = 0, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE): void {
+    if (this.outputEnded) return
+    this.outputEnded = true
+    const { writer } = this.host
+    writer.endStream(RecordType.STDOUT, this.id)
+    writer.endRequest(this.id, appStatus, protocolStatus)
+    this.host.ended(this)
+  }
+
+  /** Says END_REQUEST in answer to ABORT_REQUEST, which wants no output. FCGI 5.4 */
+  endAborted(): void {
+    if (this.outputEnded) return
+    this.outputEnded = true
+    if (this.headSent) this.host.writer.endStream(RecordType.STDOUT, this.id)
+    this.host.writer.endRequest(this.id, 0, ProtocolStatus.REQUEST_COMPLETE)
+    this.host.ended(this)
+    this.host.scheduleFlush()
+  }
+
+  /** Output is with the operating system, or lost: `bytes` of it, with the callbacks that wait for it. */
+  settle(bytes: number, done: WriteDone[] | undefined, error: Error | null | undefined): void {
+    const exchange = this.exchange
+    if (exchange === undefined) return
+    exchange.socket.writableLength -= bytes
+    this.run(settleExchange, exchange, done, error)
+  }
+
+  resume(): void {
+    if (!this.full) return
+    this.full = false
+    this.host.flowChanged()
+  }
+
+  pause(): void {
+    if (this.full || this.inputComplete || this.phase !== Phase.ACTIVE) return
+    this.full = true
+    this.host.flowChanged()
+  }
+
+  end(): void {
+    // Without a response there is nothing left to wait for; with one, END_REQUEST follows as always.
+    const exchange = this.exchange
+    if (exchange !== undefined && !exchange.res.writableEnded) process.nextTick(destroySocket, exchange.socket)
+  }
+
+  destroyed(): void {
+    if (this.outputEnded || this.phase !== Phase.ACTIVE) return
+    this.phase = Phase.OVER
+    this.full = false
+    this.host.cutOff(this)
+  }
+
+  closing(): void {
+    const req = this.exchange?.req
+    if (req !== undefined && !req.destroyed) req.destroy(connectionReset())
+  }
+
+  timedOut(): void {
+    const exchange = this.exchange
+    if (exchange !== undefined) this.run(emitTimeout, exchange)
+  }
+}
+
+const NO_ADDRESSES: SocketAddresses = {
+  remoteAddress: undefined,
+  remotePort: undefined,
+  localAddress: undefined,
+  localPort: undefined,
+  encrypted: false,
+}
+
+function pushBody(req: http.IncomingMessage, content: Buffer, request: Request): void {
+  if (req.destroyed) return
+  if (!req.push(content)) request.pause()
+}
+
+function pushEnd(req: http.IncomingMessage): void {
+  req.push(null)
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+/** The error node:http gives to a request whose client went away. */
+function connectionReset(): Error {
+  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
+}
+
+function abortExchange({ req, socket }: Exchange): void {
+  if (!req.destroyed) req.destroy(connectionReset())
+  if (!socket.destroyed) socket.destroy()
+}
+
+function settleExchange({ res, socket }: Exchange, done: WriteDone[] | undefined, error: Error | null | undefined): void {
+  if (done !== undefined) for (const callback of done) callback(error ?? null)
+  const state = socket._writableState
+  if (!state.needDrain || socket.writableLength > 0 || socket.destroyed) return
+  state.needDrain = false
+  socket.emit('drain')
+  emitDrain(res)
+}
+
+function emitEnd(res: http.ServerResponse, socket: RequestSocket): void {
+  emitClose(res)
+  socket.finish()
+}
+
+function destroySocket(socket: RequestSocket): void {
+  socket.destroy()
+}
+
+/** What node:http does with a socket that is idle for too long: whoever listens decides, else it is destroyed. */
+function emitTimeout({ req, res, socket, server }: Exchange): void {
+  const isReqAware = !req.complete && req.emit('timeout', socket)
+  const isResAware = res.emit('timeout', socket)
+  const isServerAware = server.emit('timeout', socket)
+  socket.emit('timeout')
+  if (!isReqAware && !isResAware && !isServerAware) socket.destroy()
+}
+
+let isLargeHeadWarned = false
+
+function warnOfLargeHead(length: number): void {
+  if (isLargeHeadWarned) return
+  isLargeHeadWarned = true
+  process.emitWarning(
+    `a response head of ${length} bytes was sent; nginx answers 502 to heads above 4 KiB unless fastcgi_buffer_size is raised`,
+    { type: 'FastCGIWarning', code: 'FCGI_WARN_LARGE_HEAD' },
+  )
+}

@@ -1,0 +1,397 @@
+// The socket of one request: what `req.socket` and `res.socket` are. It has the addresses and the life of that one
+// request, while the connection to the web server carries many clients; it knows neither records nor connections.
+
+import { EventEmitter } from 'node:events'
+import { getDefaultHighWaterMark, Readable } from 'node:stream'
+import { type AddressInfo, isIPv6, Socket } from 'node:net'
+
+/** What a request's socket asks of its request. */
+export interface SocketHost {
+  readonly address: SocketAddresses
+  /** The CGI meta-variables as received, names and values alternating. */
+  readonly variables: readonly string[]
+  /** Takes output; `done` is called once it has been handed to the operating system, or with an error. */
+  write(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): void
+  /** The output gathered so far may leave. */
+  flush(): void
+  /** The reader of the body wants more. */
+  resume(): void
+  /** The reader of the body wants a pause. */
+  pause(): void
+  /** Nothing more will be written by the application (`socket.end()`). */
+  end(): void
+  /** The application, or node on its behalf, gave the request up. Called once. */
+  destroyed(error: Error | undefined): void
+  /** The socket is about to emit 'close'. */
+  closing(): void
+  /** Nothing happened for as long as `setTimeout` said. */
+  timedOut(): void
+  /** Runs a function in the async context of the request. */
+  run(callback: () => void): void
+}
+
+/** The two ends of the client's connection, as the web server told them. */
+export interface SocketAddresses {
+  readonly remoteAddress: string | undefined
+  readonly remotePort: string | undefined
+  readonly localAddress: string | undefined
+  readonly localPort: string | undefined
+  readonly encrypted: boolean
+}
+
+export type WriteDone = (error?: Error | null) => void
+
+type Listener = (...args: unknown[]) => void
+
+interface LightWritableState {
+  corked: number
+  errored: Error | null
+  readonly objectMode: false
+  readonly emitClose: true
+  readonly autoDestroy: true
+  ended: boolean
+  finished: boolean
+  destroyed: boolean
+  closed: boolean
+  needDrain: boolean
+}
+
+/**
+ * A `net.Socket` by its prototype and its contract, without the two stream states and the handle that make a real one
+ * dear: only the listener table is set up. Whoever uses the socket as a readable stream gets the real machinery then.
+ */
+export class RequestSocket extends EventEmitter {
+  readonly connecting = false
+  readonly pending = false
+  readonly allowHalfOpen = true
+  readonly autoSelectFamilyAttemptedAddresses: string[] = []
+  // Set by node's http code, which expects to find them.
+  server: unknown
+  parser: unknown = null
+  _httpMessage: unknown = null
+  _paused = false
+  _hadError = false
+
+  destroyed = false
+  closed = false
+  /** Milliseconds set with `setTimeout`; undefined before, as on a net.Socket. */
+  timeout: number | undefined
+  bytesRead = 0
+  bytesWritten = 0
+  /** Bytes written whose way to the operating system is not done yet. */
+  writableLength = 0
+
+  _writableState: LightWritableState = {
+    corked: 0,
+    errored: null,
+    objectMode: false,
+    emitClose: true,
+    autoDestroy: true,
+    ended: false,
+    finished: false,
+    destroyed: false,
+    closed: false,
+    needDrain: false,
+  }
+
+  private readonly host: SocketHost
+  private idleTimer: NodeJS.Timeout | undefined
+
+  constructor(host: SocketHost, server: unknown) {
+    super()
+    this.host = host
+    this.server = server
+  }
+
+  /** The request behind a socket of ours; undefined for any other. */
+  static hostOf(socket: unknown): SocketHost | undefined {
+    return socket instanceof RequestSocket ? socket.host : undefined
+  }
+
+  // ---- the writable side, which node's ServerResponse uses
+
+  write(data: string | Uint8Array, encoding?: BufferEncoding | null | WriteDone, callback?: WriteDone): boolean {
+    const done = typeof encoding === 'function' ? encoding : callback
+    const state = this._writableState
+    if (this.destroyed || state.ended) {
+      const error = codedError(
+        state.ended && !this.destroyed ? 'ERR_STREAM_WRITE_AFTER_END' : 'ERR_STREAM_DESTROYED',
+        state.ended && !this.destroyed ? 'write after end' : 'Cannot call write after a stream was destroyed',
+      )
+      if (typeof done === 'function') process.nextTick(done, error)
+      return false
+    }
+    this.refreshTimeout()
+    this.host.write(data, typeof encoding === 'string' ? encoding : undefined, done)
+    if (state.corked === 0) this.host.flush()
+    const more = this.writableLength < this.writableHighWaterMark
+    if (!more) state.needDrain = true
+    return more
+  }
+
+  end(data?: unknown, encoding?: unknown, callback?: unknown): this {
+    const done = [data, encoding, callback].find((argument) => typeof argument === 'function') as WriteDone | undefined
+    if (typeof data === 'string' || data instanceof Uint8Array) {
+      this.write(data, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined)
+    }
+    if (this._writableState.ended || this.destroyed) {
+      if (done) process.nextTick(done)
+      return this
+    }
+    this._writableState.ended = true
+    if (done) this.once('finish', done)
+    this.host.end()
+    return this
+  }
+
+  cork(): void {
+    this._writableState.corked++
+  }
+
+  uncork(): void {
+    const state = this._writableState
+    if (state.corked > 0) state.corked--
+    if (state.corked === 0 && !this.destroyed) this.host.flush()
+  }
+
+  get writable(): boolean {
+    return !this.destroyed && !this._writableState.ended
+  }
+  get writableHighWaterMark(): number {
+    return getDefaultHighWaterMark(false)
+  }
+  get writableCorked(): number {
+    return this._writableState.corked
+  }
+  get writableNeedDrain(): boolean {
+    return !this.destroyed && !this._writableState.ended && this._writableState.needDrain
+  }
+  get writableObjectMode(): boolean {
+    return false
+  }
+  get writableEnded(): boolean {
+    return this._writableState.ended
+  }
+  get writableFinished(): boolean {
+    return this._writableState.finished
+  }
+  get writableAborted(): boolean {
+    return this.destroyed && !this._writableState.finished
+  }
+  get bufferSize(): number {
+    return this.writableLength
+  }
+  get errored(): Error | null {
+    return this._writableState.errored
+  }
+
+  // ---- the readable side: the body is read from req; here only its flow is steered
+
+  get readable(): boolean {
+    return !this.destroyed
+  }
+  get readableHighWaterMark(): number {
+    return getDefaultHighWaterMark(false)
+  }
+
+  resume(): this {
+    this.host.resume()
+    return this
+  }
+
+  pause(): this {
+    this.host.pause()
+    return this
+  }
+
+  isPaused(): boolean {
+    return false
+  }
+
+  /** Created when somebody asks: an application that treats the socket as a readable stream finds a silent, open one. */
+  get _readableState(): unknown {
+    const ReadableState = (Readable as unknown as { ReadableState: new (options: object, stream: unknown, isDuplex: boolean) => object }).ReadableState
+    const state = new ReadableState({}, this, true) as { destroyed: boolean; closed: boolean }
+    state.destroyed = this.destroyed
+    state.closed = this.closed
+    Object.defineProperty(this, '_readableState', { value: state, writable: true, configurable: true })
+    return state
+  }
+
+  _read(): void {
+    // Nothing arrives here: the bytes of the client belong to the body.
+  }
+
+  // The stream machinery is wanted only by whoever reads; all other listeners take the short way.
+  override on(event: string | symbol, listener: Listener): this {
+    if (event === 'data' || event === 'readable') Readable.prototype.on.call(this as unknown as Readable, event, listener)
+    else EventEmitter.prototype.on.call(this, event, listener)
+    return this
+  }
+
+  override addListener(event: string | symbol, listener: Listener): this {
+    return this.on(event, listener)
+  }
+
+  // ---- the end
+
+  destroy(error?: Error): this {
+    if (this.destroyed) return this
+    this.destroyed = true
+    this._writableState.destroyed = true
+    this._writableState.errored = error ?? null
+    this._hadError = error !== undefined
+    if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
+    this.host.destroyed(error)
+    process.nextTick(emitClosing, this, error)
+    return this
+  }
+
+  destroySoon(): void {
+    if (!this._writableState.ended) this.end()
+    if (this._writableState.finished || this.writableLength === 0) this.destroy()
+    else this.once('finish', () => this.destroy())
+  }
+
+  resetAndDestroy(): this {
+    return this.destroy()
+  }
+
+  /** Ends the life of a socket whose request is over: quietly where nobody listens. */
+  finish(): void {
+    if (this.destroyed) return
+    this.destroyed = true
+    this._writableState.ended = true
+    this._writableState.finished = true
+    this._writableState.destroyed = true
+    if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
+    if (this.listenerCount('close') > 0 || this.listenerCount('finish') > 0 || this.listenerCount('end') > 0) {
+      process.nextTick(emitFinished, this)
+    } else {
+      this.closed = true
+      this._writableState.closed = true
+    }
+  }
+
+  emitClosingNow(error: Error | undefined): void {
+    this.host.run(() => {
+      if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
+      this.closed = true
+      this._writableState.closed = true
+      this.host.closing()
+      this.emit('close', error !== undefined)
+    })
+  }
+
+  emitFinishedNow(): void {
+    this.host.run(() => {
+      this.emit('finish')
+      this.emit('end')
+      this.closed = true
+      this._writableState.closed = true
+      this.emit('close', false)
+    })
+  }
+
+  // ---- time-outs: one timer per socket, and only for those that ask
+
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    if (this.destroyed) return this
+    this.timeout = milliseconds
+    if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
+    this.idleTimer = undefined
+    if (milliseconds === 0) {
+      if (callback) this.removeListener('timeout', callback)
+      return this
+    }
+    this.idleTimer = setTimeout(() => this.host.timedOut(), milliseconds).unref()
+    if (callback) this.once('timeout', callback)
+    return this
+  }
+
+  refreshTimeout(): void {
+    this.idleTimer?.refresh()
+  }
+
+  _unrefTimer(): void {
+    this.refreshTimeout()
+  }
+
+  // ---- who is at the other end
+
+  get encrypted(): true | undefined {
+    return this.host.address.encrypted ? true : undefined
+  }
+  // Unlike a net.Socket's they stay when the socket is destroyed: loggers read them after the response.
+  get remoteAddress(): string | undefined {
+    return this.host.address.remoteAddress
+  }
+  get remotePort(): number | undefined {
+    return portNumber(this.host.address.remotePort)
+  }
+  get remoteFamily(): string | undefined {
+    return family(this.remoteAddress)
+  }
+  get localAddress(): string | undefined {
+    return withoutBrackets(this.host.address.localAddress)
+  }
+  get localPort(): number | undefined {
+    return portNumber(this.host.address.localPort)
+  }
+  get localFamily(): string | undefined {
+    return family(this.localAddress)
+  }
+  get readyState(): string {
+    if (this.destroyed) return 'closed'
+    return this._writableState.ended ? 'readOnly' : 'open'
+  }
+
+  address(): AddressInfo | Record<string, never> {
+    const { localAddress, localPort, localFamily } = this
+    return localAddress === undefined ? {} : { address: localAddress, family: localFamily ?? 'IPv4', port: localPort ?? 0 }
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+  setKeepAlive(): this {
+    return this
+  }
+  ref(): this {
+    return this
+  }
+  unref(): this {
+    return this
+  }
+}
+
+// `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http; the constructor that
+// `super()` calls stays EventEmitter's.
+Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
+
+function emitClosing(socket: RequestSocket, error: Error | undefined): void {
+  socket.emitClosingNow(error)
+}
+
+function emitFinished(socket: RequestSocket): void {
+  socket.emitFinishedNow()
+}
+
+function codedError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+function portNumber(port: string | undefined): number | undefined {
+  const number = Number(port)
+  return port !== undefined && port !== '' && Number.isInteger(number) ? number : undefined
+}
+
+function family(address: string | undefined): string | undefined {
+  if (address === undefined || address === '') return undefined
+  return isIPv6(address) ? 'IPv6' : 'IPv4'
+}
+
+/** lighttpd writes an IPv6 SERVER_ADDR in brackets. */
+function withoutBrackets(address: string | undefined): string | undefined {
+  return address?.startsWith('[') ? address.slice(1, -1) : address
+}
