@@ -5,7 +5,7 @@ import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
-import { expectContinue, leaveFramingToWebServer, type messageClasses, setHeaders } from './node-internals'
+import { expectContinue, leaveFramingToWebServer, type messageClasses, setHeaders, tolerateTrailers } from './node-internals'
 import type { Request } from './request'
 import { RequestSocket } from './socket'
 
@@ -46,6 +46,7 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   if (host.mount !== false) mount(host, req, head)
   const res = newResponse(classes.Response, req, socket.writableHighWaterMark)
   leaveFramingToWebServer(res)
+  tolerateTrailers(res)
   request.start({ req, res, socket, server, expect: head.expect }, handOver)
 }
 

@@ -11,6 +11,7 @@ interface HttpMessageInternals {
   _readableState?: { resumeScheduled?: boolean }
 }
 
+/** node's own reading of the response, and what it lets us change of it. */
 interface ResponseInternals {
   _header?: string | null
   _removedConnection?: boolean
@@ -48,11 +49,6 @@ export function setHeaders(req: http.IncomingMessage, rawHeaders: string[]): voi
   req.headers = Object.fromEntries(headers)
 }
 
-/** Adds a header to a request that has not been handed over yet. */
-export function addHeader(req: http.IncomingMessage, name: string, value: string): void {
-  setHeaders(req, [...req.rawHeaders, name, value])
-}
-
 /** Whether the application reads this body, or has begun to. */
 export function isConsumed(req: http.IncomingMessage): boolean {
   const internals = req as unknown as HttpMessageInternals
@@ -85,6 +81,39 @@ export function leaveFramingToWebServer(res: http.ServerResponse): void {
   res.shouldKeepAlive = false
   // An HTTP/1.0 client has no say in how the web server receives the answer.
   res.useChunkedEncodingByDefault = true
+}
+
+type HeaderArgument = Record<string, unknown> | unknown[] | null | undefined
+type StoreHeader = (this: http.ServerResponse, firstLine: string, headers: HeaderArgument) => void
+const storeHeader = (http.OutgoingMessage.prototype as unknown as { _storeHeader?: StoreHeader })._storeHeader
+
+/**
+ * Has a response forget its Trailer field when the head is printed: node throws at one whose body it does not frame in
+ * chunks, and a trailer cannot cross CGI anyway.
+ */
+export function tolerateTrailers(res: http.ServerResponse): void {
+  if (storeHeader !== undefined) (res as unknown as { _storeHeader: StoreHeader })._storeHeader = storeHeaderWithoutTrailer
+}
+
+function storeHeaderWithoutTrailer(this: http.ServerResponse, firstLine: string, headers: HeaderArgument): void {
+  storeHeader?.call(this, firstLine, withoutTrailer(this, headers))
+}
+
+function withoutTrailer(res: http.ServerResponse, headers: HeaderArgument): HeaderArgument {
+  if (!headers) return headers
+  if (res.hasHeader('trailer')) res.removeHeader('trailer')
+  if (Array.isArray(headers)) {
+    if (Array.isArray(headers[0])) return (headers as unknown[][]).filter(([name]) => !isTrailer(name))
+    return headers.some((name, i) => i % 2 === 0 && isTrailer(name)) ? headers.filter((_, i) => !isTrailer(headers[i - (i % 2)])) : headers
+  }
+  for (const name in headers) {
+    if (name.length === 7 && isTrailer(name)) return Object.fromEntries(Object.entries(headers).filter(([key]) => !isTrailer(key)))
+  }
+  return headers
+}
+
+function isTrailer(name: unknown): boolean {
+  return typeof name === 'string' && name.toLowerCase() === 'trailer'
 }
 
 export function expectContinue(res: http.ServerResponse): void {

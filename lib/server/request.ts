@@ -10,7 +10,7 @@ import { cgiResponseHead, plainResponse } from '../cgi/response-head'
 import { ChunkedDecoder } from '../cgi/chunked'
 import { type NameValueList, ProtocolStatus, RecordType, type RecordWriter } from '../protocol'
 import type { Exchange } from './dispatch'
-import { addHeader, detachSocket, dump, emitClose, emitDrain, isConsumed, printedHead } from './node-internals'
+import { detachSocket, dump, emitClose, emitDrain, isConsumed, printedHead } from './node-internals'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
 
@@ -168,9 +168,9 @@ export class Request implements SocketHost {
     const isEnd = start === end
     if (isEnd) this.stdinEnded = true
     if (this.phase === Phase.AWAITING_BODY && this.head !== undefined) {
-      this.dispatch(this.head)
       // An upload whose length the web server did not know either, and did not mark (HTTP/2 without content-length).
-      if (!isEnd && this.exchange !== undefined) addHeader(this.exchange.req, 'Transfer-Encoding', 'chunked')
+      if (!isEnd) this.head.rawHeaders.push('Transfer-Encoding', 'chunked')
+      this.dispatch(this.head)
     }
     if (isEnd) this.stdinEnd()
     else this.body(chunk, start, end)
@@ -341,12 +341,12 @@ export class Request implements SocketHost {
     if (printed === null) return ''
     const headLength = printed !== '' && data.startsWith(printed) ? printed.length : data.indexOf('\r\n\r\n') + 4
     const head = cgiResponseHead(data.slice(0, headLength))
-    this.headSent = true
     if (res.statusCode < 200) {
       this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with status ${res.statusCode}, which CGI cannot carry`, this.id)
       this.refuse('500 Internal Server Error', 'the application answered with an informational status')
       return ''
     }
+    this.headSent = true
     if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
     if (!head.chunked) return head.text + data.slice(headLength)
     // The head goes out as it is; what follows in this output is framed already.

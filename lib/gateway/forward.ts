@@ -1,0 +1,161 @@
+// One HTTP request through a FastCGI application: both bodies at the pace of their readers, and an answer whatever happens.
+
+import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
+import { type CgiResponseHead, ResponseHeadParser } from '../cgi/response-parser'
+import { type ClientRequest, FastCGIError, ProtocolError, ProtocolStatus, RequestAbortedError, RequestRefusedError } from '../client'
+
+/** What {@link Forward} needs to know of the gateway. */
+export interface ForwardOptions {
+  readonly maxHeadBytes: number
+  readonly onStderr: (text: Buffer, req: IncomingMessage) => void
+}
+
+/** An error that is the outer server's own doing, not the application's. */
+const INTERNAL_SERVER_ERROR = 500
+
+/** From the FastCGI request to the end of the HTTP response. */
+export class Forward {
+  private readonly parser: ResponseHeadParser
+  private head: CgiResponseHead | undefined
+  /** Body bytes that the response still takes; undefined without a Content-Length. */
+  private bodyLeft: number | undefined
+  private hasBody = true
+  private isOver = false
+  private request: ClientRequest | undefined
+
+  constructor(private readonly req: IncomingMessage, private readonly res: ServerResponse, private readonly options: ForwardOptions) {
+    this.parser = new ResponseHeadParser(options.maxHeadBytes)
+    // Their errors are ends that 'close' tells as well; without a listener they would end the process.
+    req.on('error', () => undefined)
+    res.on('error', () => undefined)
+    res.on('close', () => this.onClose())
+    res.on('drain', () => this.request?.stdout.resume())
+  }
+
+  /** The browser has left, or the answer is complete. */
+  get isDone(): boolean {
+    return this.isOver || this.res.destroyed
+  }
+
+  /** Waits for the answer of this FastCGI request. */
+  follow(request: ClientRequest): void {
+    this.request = request
+    request.on('stderr', (text) => this.onStderr(text))
+    request.stdout.on('data', (chunk: Buffer) => this.onStdout(chunk))
+    request.stdout.on('end', () => this.onEnd())
+    request.ended.catch((error: unknown) => this.fail(error))
+  }
+
+  /** Answers with the reason, or cuts the connection when a part of another answer was sent already. */
+  fail(error: unknown): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.request?.abort()
+    if (this.res.destroyed) return
+    if (this.res.headersSent) this.res.destroy()
+    else this.refuse(error)
+    this.discardUpload()
+  }
+
+  private onStderr(text: Buffer): void {
+    try {
+      this.options.onStderr(text, this.req)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private onStdout(chunk: Buffer): void {
+    if (this.isOver) return
+    if (this.head !== undefined) {
+      this.writeBody(chunk)
+      return
+    }
+    try {
+      const found = this.parser.push(chunk)
+      if (found === undefined) return
+      this.writeHead(found.head)
+      if (found.bodyStart < chunk.length) this.writeBody(chunk.subarray(found.bodyStart))
+      // An event stream may have nothing to say for long; its head must not wait for it.
+      else this.res.flushHeaders()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private writeHead(head: CgiResponseHead): void {
+    const { res } = this
+    this.head = head
+    // RFC 9110 6.4.1
+    this.hasBody = this.req.method !== 'HEAD' && head.statusCode !== 204 && head.statusCode !== 304
+    this.bodyLeft = this.hasBody ? head.contentLength : undefined
+    const reason = head.statusMessage === '' ? STATUS_CODES[head.statusCode] ?? 'Unknown' : head.statusMessage
+    res.writeHead(head.statusCode, reason, head.statusCode === 204 ? without(head.rawHeaders, 'content-length') : head.rawHeaders)
+  }
+
+  private writeBody(chunk: Buffer): void {
+    if (!this.hasBody) return
+    // A surplus would be read as the next response on this connection.
+    const body = this.bodyLeft === undefined ? chunk : chunk.subarray(0, this.bodyLeft)
+    if (this.bodyLeft !== undefined) this.bodyLeft -= body.length
+    if (body.length > 0 && !this.res.write(body)) this.request?.stdout.pause()
+  }
+
+  private onEnd(): void {
+    if (this.isOver) return
+    if (this.head === undefined) {
+      this.fail(this.parser.unfinished())
+      return
+    }
+    this.isOver = true
+    // A torso must not look like a whole.
+    if (this.bodyLeft !== undefined && this.bodyLeft > 0) this.res.destroy()
+    else this.res.end()
+    this.discardUpload()
+  }
+
+  private onClose(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.request?.abort(new RequestAbortedError('the HTTP client closed the connection'))
+  }
+
+  /** The client may still be sending; unread bytes would block the next request on its connection. */
+  private discardUpload(): void {
+    if (!this.req.readableEnded && !this.req.destroyed) this.req.resume()
+  }
+
+  private refuse(error: unknown): void {
+    const { res } = this
+    const statusCode = statusOf(error)
+    const body = Buffer.from(`${statusCode} ${STATUS_CODES[statusCode] ?? ''}\n\n${describe(error)}\n`)
+    for (const name of res.getHeaderNames()) res.removeHeader(name)
+    res.writeHead(statusCode, {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': body.length,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    })
+    res.end(body)
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof RequestRefusedError) return error.protocolStatus === ProtocolStatus.OVERLOADED ? 503 : 502
+  if (error instanceof FastCGIError) return error.code === 'FCGI_ERR_TIMEOUT' ? 504 : 502
+  if (error instanceof ProtocolError) return 502
+  // The gateway was closed, or the upload failed in a way that leaves the response writable.
+  if (error instanceof RequestAbortedError) return 503
+  return INTERNAL_SERVER_ERROR
+}
+
+function describe(error: unknown): string {
+  if (error instanceof FastCGIError || error instanceof ProtocolError || error instanceof RequestAbortedError) {
+    return `${error.message} (${error.code})`
+  }
+  return String(error)
+}
+
+function without(rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders.filter((_text, index) => rawHeaders[index - (index % 2)]?.toLowerCase() !== name)
+}
