@@ -179,5 +179,6 @@ export class Upload {
 function part(type: RecordType, body: Body): Part {
   if (typeof body === 'string') return { type, bytes: Buffer.from(body, 'utf8') }
   if (body instanceof Uint8Array) return { type, bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength) }
+  if (typeof body.pipe !== 'function') throw new OptionError('a request body must be a stream, bytes or text')
   return { type, source: body }
 }

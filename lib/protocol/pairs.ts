@@ -66,9 +66,11 @@ function truncated(what: string, announced: number, left: number): ProtocolError
  * @param pairs names and values alternating; strings are written as latin1, so each character must be below U+0100
  * @returns the content, without record headers; empty for no pairs
  * @throws {ProtocolError} FCGI_ERR_PAIR_TOO_LONG above 2^31 - 1 bytes
+ * @throws {RangeError} for a name without a value
  * @see FCGI 3.4
  */
 export function encodeNameValuePairs(pairs: readonly string[]): Buffer {
+  if (pairs.length % 2 !== 0) throw new RangeError('names and values must alternate: the last name has no value')
   let size = 0
   for (const text of pairs) size += lengthSize(text.length) + text.length
   const content = Buffer.allocUnsafe(size)
@@ -81,7 +83,7 @@ export function encodeNameValuePairs(pairs: readonly string[]): Buffer {
     at += content.write(name, at, 'latin1')
     at += content.write(value, at, 'latin1')
   }
-  return content.subarray(0, at)
+  return content
 }
 
 function lengthSize(length: number): number {

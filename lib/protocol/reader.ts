@@ -106,7 +106,7 @@ export class RecordReader {
     const insideHeader = this.expect === Expect.HEADER && this.headerFilled > 0
     const insideRecord = this.expect !== Expect.HEADER && this.contentLeft + this.skipLeft > 0
     if (!insideHeader && !insideRecord) return
-    const seen = insideHeader ? `${this.headerFilled} of ${HEADER_LENGTH} header bytes` : `${this.contentLeft} content bytes missing`
+    const seen = insideHeader ? `${this.headerFilled} of ${HEADER_LENGTH} header bytes` : `${this.contentLeft + this.skipLeft} bytes of content and padding missing`
     throw new ProtocolError('FCGI_ERR_TRUNCATED_RECORD', `the connection ended inside a record: ${seen}`, { section: '3.3' })
   }
 
