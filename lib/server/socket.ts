@@ -2,7 +2,7 @@
 // request, while the connection to the web server carries many clients; it knows neither records nor connections.
 
 import { EventEmitter } from 'node:events'
-import { getDefaultHighWaterMark, Readable } from 'node:stream'
+import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
 
 /** What a request's socket asks of its request. */
@@ -43,18 +43,20 @@ export type WriteDone = (error?: Error | null) => void
 
 type Listener = (...args: unknown[]) => void
 
-interface LightWritableState {
-  corked: number
-  errored: Error | null
-  readonly objectMode: false
-  readonly emitClose: true
-  readonly autoDestroy: true
-  ended: boolean
-  finished: boolean
-  destroyed: boolean
-  closed: boolean
-  needDrain: boolean
+/** What node's code and the usual packages look at of a writable's state; `instanceof Writable` goes by its class. */
+class LightWritableState {
+  corked = 0
+  errored: Error | null = null
+  readonly objectMode = false
+  readonly emitClose = true
+  readonly autoDestroy = true
+  ended = false
+  finished = false
+  destroyed = false
+  closed = false
+  needDrain = false
 }
+Object.setPrototypeOf(LightWritableState.prototype, (Writable as unknown as { WritableState: { prototype: object } }).WritableState.prototype)
 
 /**
  * A `net.Socket` by its prototype and its contract, without the two stream states and the handle that make a real one
@@ -81,18 +83,7 @@ export class RequestSocket extends EventEmitter {
   /** Bytes written whose way to the operating system is not done yet. */
   writableLength = 0
 
-  _writableState: LightWritableState = {
-    corked: 0,
-    errored: null,
-    objectMode: false,
-    emitClose: true,
-    autoDestroy: true,
-    ended: false,
-    finished: false,
-    destroyed: false,
-    closed: false,
-    needDrain: false,
-  }
+  _writableState = new LightWritableState()
 
   private readonly host: SocketHost
   private idleTimer: NodeJS.Timeout | undefined
@@ -231,6 +222,16 @@ export class RequestSocket extends EventEmitter {
 
   override addListener(event: string | symbol, listener: Listener): this {
     return this.on(event, listener)
+  }
+
+  override removeListener(event: string | symbol, listener: Listener): this {
+    if (event === 'data' || event === 'readable') Readable.prototype.removeListener.call(this as unknown as Readable, event, listener)
+    else EventEmitter.prototype.removeListener.call(this, event, listener)
+    return this
+  }
+
+  override off(event: string | symbol, listener: Listener): this {
+    return this.removeListener(event, listener)
   }
 
   // ---- the end
