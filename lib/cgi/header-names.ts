@@ -45,8 +45,9 @@ export function headerName(variable: string): string {
 }
 
 function spell(name: string): string {
+  // Judged first: toUpperCase makes two letters of some that are none here.
+  if (!TOKEN.test(name)) return ''
   const dashed = name.replaceAll('_', '-').toUpperCase()
-  if (!TOKEN.test(dashed)) return ''
   if (Object.hasOwn(SPELLINGS, dashed)) return SPELLINGS[dashed] ?? dashed
   return dashed.toLowerCase().replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase())
 }

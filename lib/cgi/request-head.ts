@@ -47,17 +47,136 @@ const NOT_IN_TARGET = /[\0-\x20\x7f]/
 const HTTP_VERSION = /^HTTP\/([0-9])(?:\.([0-9]))?$/
 const COMMON_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
 
+/** The meta-variables of a request, one after the other. */
+export interface MetaVariables {
+  /** Moves to the next one; false at the end. */
+  next(): boolean
+  readonly name: string
+  readonly value: string
+}
+
+/** What a name means, found by one look-up. */
+const enum Meaning {
+  NOTHING,
+  HEADER,
+  BAD_HEADER,
+  TRANSFER_ENCODING,
+  X_ORIGINAL_URL,
+  AUTHORIZATION,
+  EXPECT,
+  REQUEST_METHOD,
+  REQUEST_URI,
+  QUERY_STRING,
+  SCRIPT_NAME,
+  PATH_INFO,
+  CONTENT_TYPE,
+  CONTENT_LENGTH,
+  SERVER_PROTOCOL,
+  HTTPS,
+  REQUEST_SCHEME,
+  SERVER_PORT_SECURE,
+  REMOTE_ADDR,
+  REMOTE_PORT,
+  SERVER_ADDR,
+  LOCAL_ADDR,
+  SERVER_PORT,
+  SCRIPT_FILENAME,
+  SERVER_SOFTWARE,
+  REDIRECT_HTTP_AUTHORIZATION,
+  UNENCODED_URL,
+  IIS_WAS_URL_REWRITTEN,
+}
+
+interface Variable {
+  readonly meaning: Meaning
+  /** Spelling of the header; `''` for what is none. */
+  readonly header: string
+}
+
+const VARIABLES: readonly (readonly [string, Meaning])[] = [
+  // The CGI variables of these two are the authority; a second spelling is a way to smuggle. CGI 4.1.18
+  ['HTTP_CONTENT_LENGTH', Meaning.NOTHING],
+  ['HTTP_CONTENT_TYPE', Meaning.NOTHING],
+  // httpoxy, CVE-2016-5385: nginx, Caddy and h2o pass it on.
+  ['HTTP_PROXY', Meaning.NOTHING],
+  ['HTTP_TRANSFER_ENCODING', Meaning.TRANSFER_ENCODING],
+  ['HTTP_X_ORIGINAL_URL', Meaning.X_ORIGINAL_URL],
+  ['HTTP_AUTHORIZATION', Meaning.AUTHORIZATION],
+  ['HTTP_EXPECT', Meaning.EXPECT],
+  ['REQUEST_METHOD', Meaning.REQUEST_METHOD],
+  ['REQUEST_URI', Meaning.REQUEST_URI],
+  ['QUERY_STRING', Meaning.QUERY_STRING],
+  ['SCRIPT_NAME', Meaning.SCRIPT_NAME],
+  ['PATH_INFO', Meaning.PATH_INFO],
+  ['CONTENT_TYPE', Meaning.CONTENT_TYPE],
+  ['CONTENT_LENGTH', Meaning.CONTENT_LENGTH],
+  ['SERVER_PROTOCOL', Meaning.SERVER_PROTOCOL],
+  ['HTTPS', Meaning.HTTPS],
+  ['REQUEST_SCHEME', Meaning.REQUEST_SCHEME],
+  ['SERVER_PORT_SECURE', Meaning.SERVER_PORT_SECURE],
+  ['REMOTE_ADDR', Meaning.REMOTE_ADDR],
+  ['REMOTE_PORT', Meaning.REMOTE_PORT],
+  ['SERVER_ADDR', Meaning.SERVER_ADDR],
+  ['LOCAL_ADDR', Meaning.LOCAL_ADDR],
+  ['SERVER_PORT', Meaning.SERVER_PORT],
+  ['SCRIPT_FILENAME', Meaning.SCRIPT_FILENAME],
+  ['SERVER_SOFTWARE', Meaning.SERVER_SOFTWARE],
+  ['REDIRECT_HTTP_AUTHORIZATION', Meaning.REDIRECT_HTTP_AUTHORIZATION],
+  ['UNENCODED_URL', Meaning.UNENCODED_URL],
+  ['IIS_WasUrlRewritten', Meaning.IIS_WAS_URL_REWRITTEN],
+]
+const known = new Map<string, Variable>(VARIABLES.map(([name, meaning]) => [name, { meaning, header: name.startsWith(PREFIX) ? headerName(name) : '' }]))
+/** Names come from clients too, so the memory for them is bounded. */
+const MAX_KNOWN = 1_000
+const NOTHING: Variable = { meaning: Meaning.NOTHING, header: '' }
+
+function variableOf(name: string): Variable {
+  const found = known.get(name)
+  if (found !== undefined) return found
+  const variable = name.startsWith(PREFIX) ? headerVariable(headerName(name)) : NOTHING
+  // Copied: a slice would keep the PARAMS content of one request alive.
+  if (known.size < MAX_KNOWN) known.set(Buffer.from(name, 'latin1').toString('latin1'), variable)
+  return variable
+}
+
+function headerVariable(header: string): Variable {
+  return { meaning: header === '' ? Meaning.BAD_HEADER : Meaning.HEADER, header }
+}
+
 /**
  * Reads the meta-variables of one request.
  *
  * Of a repeated meta-variable that is not a header the last one counts, as in PHP-FPM, so that a later
  * `fastcgi_param` overrides an earlier one. Repeated headers are all handed on; node merges them by its own rules.
  *
- * @param variables names and values alternating, in the order received
+ * @param variables in the order received, as a list with names and values alternating, or one after the other
  * @throws {BadRequest} when no HTTP request can have had these values
  * @see CGI 4.1, docs/mapping.md
  */
-export function requestHead(variables: readonly string[]): RequestHead {
+export function requestHead(variables: MetaVariables | readonly string[]): RequestHead {
+  return readHead(isList(variables) ? new ListedVariables(variables) : variables)
+}
+
+function isList(variables: MetaVariables | readonly string[]): variables is readonly string[] {
+  return Array.isArray(variables)
+}
+
+class ListedVariables implements MetaVariables {
+  name = ''
+  value = ''
+  private at = 0
+
+  constructor(private readonly list: readonly string[]) {}
+
+  next(): boolean {
+    if (this.at >= this.list.length) return false
+    this.name = this.list[this.at++] ?? ''
+    this.value = this.list[this.at++] ?? ''
+    return true
+  }
+}
+
+function readHead(variables: MetaVariables): RequestHead {
   const rawHeaders: string[] = []
   let method: string | undefined
   let protocol: string | undefined
@@ -68,7 +187,7 @@ export function requestHead(variables: readonly string[]): RequestHead {
   let scriptName: string | undefined
   let pathInfo: string | undefined
   let queryString: string | undefined
-  let contentType: string | undefined
+  let hasContentType = false
   let contentLength: string | undefined
   let expect: string | undefined
   let encrypted = false
@@ -82,100 +201,100 @@ export function requestHead(variables: readonly string[]): RequestHead {
   let scriptFilename = ''
   let serverSoftware = ''
 
-  for (let i = 0; i < variables.length; i += 2) {
-    const name = variables[i] ?? ''
-    const value = variables[i + 1] ?? ''
-    if (name.startsWith(PREFIX)) {
-      switch (name) {
-        // The CGI variables of these two are the authority; a second spelling is a way to smuggle. CGI 4.1.18
-        case 'HTTP_CONTENT_LENGTH':
-        case 'HTTP_CONTENT_TYPE':
-        // httpoxy, CVE-2016-5385: nginx, Caddy and h2o pass it on.
-        case 'HTTP_PROXY':
-          continue
-        case 'HTTP_TRANSFER_ENCODING':
-          transferEncoding = value !== ''
-          continue
-        case 'HTTP_X_ORIGINAL_URL':
-          xOriginalUrl = value
-          break
-        case 'HTTP_AUTHORIZATION':
-          authorization = true
-          break
-        case 'HTTP_EXPECT':
-          expect = value
-      }
-      const header = headerName(name)
-      if (header === '') throw new BadRequest('a meta-variable HTTP_* holds characters that no header name can have')
-      rawHeaders.push(header, headerValue(header, value))
-      continue
-    }
-    switch (name) {
-      case 'REQUEST_METHOD':
-        method = value
+  while (variables.next()) {
+    const { meaning, header } = variableOf(variables.name)
+    switch (meaning) {
+      case Meaning.NOTHING:
+        continue
+      case Meaning.BAD_HEADER:
+        throw new BadRequest('a meta-variable HTTP_* holds characters that no header name can have')
+      case Meaning.X_ORIGINAL_URL:
+        xOriginalUrl = variables.value
         break
-      case 'REQUEST_URI':
-        requestUri = value
+      case Meaning.AUTHORIZATION:
+        authorization = true
         break
-      case 'QUERY_STRING':
-        queryString = value
+      case Meaning.EXPECT:
+        expect = variables.value
         break
-      case 'SCRIPT_NAME':
-        scriptName = value
-        break
-      case 'PATH_INFO':
-        pathInfo = value
-        break
-      case 'CONTENT_TYPE':
+      case Meaning.TRANSFER_ENCODING:
+        transferEncoding = variables.value !== ''
+        continue
+      case Meaning.REQUEST_METHOD:
+        method = variables.value
+        continue
+      case Meaning.REQUEST_URI:
+        requestUri = variables.value
+        continue
+      case Meaning.QUERY_STRING:
+        queryString = variables.value
+        continue
+      case Meaning.SCRIPT_NAME:
+        scriptName = variables.value
+        continue
+      case Meaning.PATH_INFO:
+        pathInfo = variables.value
+        continue
+      case Meaning.CONTENT_TYPE: {
+        const value = variables.value
         // HAProxy and h2o send one each time the client did; like node, the first counts.
-        if (value !== '' && contentType === undefined) rawHeaders.push('Content-Type', headerValue('Content-Type', (contentType = value)))
-        break
-      case 'CONTENT_LENGTH':
+        if (value !== '' && !hasContentType) rawHeaders.push('Content-Type', headerValue('Content-Type', value))
+        hasContentType ||= value !== ''
+        continue
+      }
+      case Meaning.CONTENT_LENGTH: {
+        const value = variables.value
         if (contentLength !== undefined && contentLength !== value) throw new BadRequest('CONTENT_LENGTH is there twice with different values')
         contentLength = value
-        break
-      case 'SERVER_PROTOCOL':
-        protocol = value
-        break
-      case 'HTTPS':
-        encrypted ||= ON.test(value)
-        break
-      case 'REQUEST_SCHEME':
-        encrypted ||= value === 'https'
-        break
-      case 'SERVER_PORT_SECURE':
-        encrypted ||= value === '1'
-        break
-      case 'REMOTE_ADDR':
-        remoteAddress = value
-        break
-      case 'REMOTE_PORT':
-        remotePort = value
-        break
-      case 'SERVER_ADDR':
-        localAddress = value
-        break
-      case 'LOCAL_ADDR':
-        localAddress ??= value
-        break
-      case 'SERVER_PORT':
-        localPort = value
-        break
-      case 'SCRIPT_FILENAME':
-        scriptFilename = value
-        break
-      case 'SERVER_SOFTWARE':
-        serverSoftware = value
-        break
-      case 'REDIRECT_HTTP_AUTHORIZATION':
-        redirectAuthorization = value
-        break
-      case 'UNENCODED_URL':
-        unencodedUrl = value
-        break
-      case 'IIS_WasUrlRewritten':
+        continue
+      }
+      case Meaning.SERVER_PROTOCOL:
+        protocol = variables.value
+        continue
+      case Meaning.HTTPS:
+        encrypted ||= ON.test(variables.value)
+        continue
+      case Meaning.REQUEST_SCHEME:
+        encrypted ||= variables.value === 'https'
+        continue
+      case Meaning.SERVER_PORT_SECURE:
+        encrypted ||= variables.value === '1'
+        continue
+      case Meaning.REMOTE_ADDR:
+        remoteAddress = variables.value
+        continue
+      case Meaning.REMOTE_PORT:
+        remotePort = variables.value
+        continue
+      case Meaning.SERVER_ADDR:
+        localAddress = variables.value
+        continue
+      case Meaning.LOCAL_ADDR:
+        localAddress ??= variables.value
+        continue
+      case Meaning.SERVER_PORT:
+        localPort = variables.value
+        continue
+      case Meaning.SCRIPT_FILENAME:
+        scriptFilename = variables.value
+        continue
+      case Meaning.SERVER_SOFTWARE:
+        serverSoftware = variables.value
+        continue
+      case Meaning.REDIRECT_HTTP_AUTHORIZATION:
+        redirectAuthorization = variables.value
+        continue
+      case Meaning.UNENCODED_URL:
+        unencodedUrl = variables.value
+        continue
+      case Meaning.IIS_WAS_URL_REWRITTEN: {
+        const value = variables.value
         rewrittenByIis = value !== '' && value !== '0'
+        continue
+      }
+      case Meaning.HEADER:
     }
+    rawHeaders.push(header, headerValue(header, variables.value))
   }
 
   if (redirectAuthorization !== undefined && !authorization) {
@@ -233,10 +352,20 @@ function checkedMethod(method: string | undefined): string {
 
 function headerValue(header: string, value: string): string {
   if (LINE_BREAK.test(value)) throw new BadRequest(`the value of ${header} holds a line break or a NUL`)
-  const first = value.charCodeAt(0)
-  const last = value.charCodeAt(value.length - 1)
-  // Blanks around a value are not part of it (RFC 9110 5.5); h2o leaves those at the end.
-  return first === 32 || first === 9 || last === 32 || last === 9 ? value.replace(/^[ \t]+|[ \t]+$/g, '') : value
+  return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? trimmed(value) : value
+}
+
+/** Blanks around a value are not part of it (RFC 9110 5.5); h2o leaves those at the end. By hand: a pattern would be quadratic. */
+function trimmed(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && isBlank(value.charCodeAt(start))) start++
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--
+  return value.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 /** -1 for unknown: absent, empty (nginx), or `-1` (Caddy's word for a chunked upload). */

@@ -12,6 +12,7 @@ const DROPPED = new Set([
   'upgrade',
 ])
 const LONGEST_DROPPED = 17
+const HAS_DROPPED = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):/i
 
 /** What a translated head is. */
 export interface CgiResponseHead {
@@ -32,8 +33,10 @@ export interface CgiResponseHead {
 export function cgiResponseHead(head: string): CgiResponseHead {
   const statusEnd = head.indexOf('\r\n')
   // 'HTTP/1.1 ' has nine characters.
-  const status = head.slice(9, statusEnd)
+  const status = withReason(head.slice(9, statusEnd))
   const end = head.length - 2
+  // Nearly every head: nothing to be dropped.
+  if (!HAS_DROPPED.test(head)) return { text: `${head.slice(statusEnd + 2, end)}Status: ${status}\r\n\r\n`, chunked: false }
   let kept = ''
   let keptFrom = statusEnd + 2
   let chunked = false
@@ -58,6 +61,11 @@ export function cgiResponseHead(head: string): CgiResponseHead {
   kept += head.slice(keptFrom, end)
   if (nominated !== undefined) kept = withoutFields(kept, nominated)
   return { text: `${kept}Status: ${status}\r\n\r\n`, chunked }
+}
+
+/** `writeHead(404, '')` leaves the reason empty, and h2o then says `404 OK`. Three digits and a blank come before it. */
+function withReason(status: string): string {
+  return status.length > 4 ? status : `${status.slice(0, 3)} unknown`
 }
 
 /** Whether a field whose name starts with this character code can be one of {@link DROPPED}: c k p s t u, in both cases. */

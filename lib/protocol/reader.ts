@@ -1,7 +1,7 @@
 // The receiving half of the protocol: chunks of bytes in, records out. Used by both ends; knows no request state.
 
 import { ProtocolError } from '../errors'
-import { HEADER_LENGTH, RecordType, VERSION } from './constants'
+import { HEADER_LENGTH, NULL_REQUEST_ID, RecordType, VERSION } from './constants'
 
 const enum Expect {
   HEADER,
@@ -107,7 +107,8 @@ export class RecordReader {
     const insideRecord = this.expect !== Expect.HEADER && this.contentLeft + this.skipLeft > 0
     if (!insideHeader && !insideRecord) return
     const seen = insideHeader ? `${this.headerFilled} of ${HEADER_LENGTH} header bytes` : `${this.contentLeft + this.skipLeft} bytes of content and padding missing`
-    throw new ProtocolError('FCGI_ERR_TRUNCATED_RECORD', `the connection ended inside a record: ${seen}`, { section: '3.3' })
+    const concerned = insideRecord && this.requestId !== NULL_REQUEST_ID ? { requestId: this.requestId } : {}
+    throw new ProtocolError('FCGI_ERR_TRUNCATED_RECORD', `the connection ended inside a record: ${seen}`, { section: '3.3', ...concerned })
   }
 
   private drained(): false {
@@ -163,7 +164,8 @@ export class RecordReader {
       case RecordType.DATA:
       case RecordType.STDOUT:
       case RecordType.STDERR:
-        if (this.contentLength === 0) return this.complete(NOTHING, 0, 0)
+        // With id 0 it is a management record of a type that there is none of, and no stream. FCGI 3.3, 4
+        if (this.contentLength === 0 || this.requestId === NULL_REQUEST_ID) return this.skipContent()
         this.expect = Expect.STREAM_CONTENT
         return false
       case RecordType.BEGIN_REQUEST:
@@ -184,10 +186,14 @@ export class RecordReader {
         this.expect = Expect.WHOLE_CONTENT
         return false
       default:
-        this.skipLeft += this.contentLength
-        this.contentLeft = 0
-        return this.complete(NOTHING, 0, 0)
+        return this.skipContent()
     }
+  }
+
+  private skipContent(): true {
+    this.skipLeft += this.contentLeft
+    this.contentLeft = 0
+    return this.complete(NOTHING, 0, 0)
   }
 
   private complete(chunk: Buffer, start: number, end: number): true {

@@ -49,6 +49,11 @@ export class RecordWriter {
     return length
   }
 
+  /** Sees to it that the next `size` bytes, headers included, can share a record; more than 16 KiB is left to chance. */
+  keepTogether(size: number): void {
+    if (size <= COPY_LIMIT) this.reserve(size)
+  }
+
   /** Adds the empty record that ends a stream. FCGI 3.3 */
   endStream(type: number, requestId: number): void {
     this.header(type, requestId, 0)
@@ -89,8 +94,9 @@ export class RecordWriter {
   private text(type: number, requestId: number, content: string, encoding: BufferEncoding): number {
     const isLatin1 = encoding === 'latin1' || encoding === 'binary'
     const isUtf8 = encoding === 'utf8' || encoding === 'utf-8'
-    const most = isUtf8 ? content.length * 3 : content.length
     if (content.length === 0) return 0
+    let most = isUtf8 ? content.length * 3 : content.length
+    if (most > COPY_LIMIT && isUtf8 && content.length <= COPY_LIMIT) most = Buffer.byteLength(content)
     // Anything but the two encodings of nearly all responses, or too long to be sure of its size, takes the way of bytes.
     if ((!isLatin1 && !isUtf8) || most > COPY_LIMIT) return this.stream(type, requestId, Buffer.from(content, encoding))
     const at = this.room(type, requestId, most)

@@ -21,9 +21,9 @@ export class AccessList {
     this.lists.push(list)
   }
 
-  /** @param address of the peer; undefined for a unix socket, whose rights are the file system's */
+  /** @param address of the peer; undefined when it has none any more, since it closed already: nobody on the list then */
   allows(address: string | undefined): boolean {
-    if (address === undefined || address === '') return true
+    if (address === undefined || address === '') return false
     // An IPv4 client of a dual-stack listener. RFC 4291 2.5.5.2
     const plain = address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
     const family = isIPv6(plain) ? 'ipv6' : 'ipv4'

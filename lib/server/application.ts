@@ -51,15 +51,21 @@ export class Application implements ConnectionHost, DispatchHost {
 
   /** Takes a connection that was just accepted. */
   accept(transport: Socket): void {
-    if (this.access !== undefined && !this.access.allows(transport.remoteAddress)) {
+    if (this.access !== undefined && this.isTcp && !this.access.allows(transport.remoteAddress)) {
       const { localAddress, localPort, remoteAddress, remotePort, remoteFamily } = transport
       transport.destroy()
       // The event net.Server emits for a connection that it does not take.
       this.server.emit('drop', { localAddress, localPort, remoteAddress, remotePort, remoteFamily })
       return
     }
-    this.connections.add(new Connection(this, transport, performance.now()))
+    this.connections.add(new Connection(this, transport))
     this.armSweep()
+  }
+
+  /** A unix socket has a path or nothing for an address; its rights are the file system's. */
+  private get isTcp(): boolean {
+    const address = this.server.address()
+    return typeof address === 'object' && address !== null
   }
 
   closed(connection: Connection): void {
@@ -76,14 +82,15 @@ export class Application implements ConnectionHost, DispatchHost {
 
   /** Reports a violation once, to 'clientError' or, without a listener, as a warning. */
   violated(error: ProtocolError, transport: Socket): void {
-    if (this.server.listenerCount('clientError') > 0) this.server.emit('clientError', error, transport)
+    // Later, so that a listener that throws cannot stop what is being read.
+    if (this.server.listenerCount('clientError') > 0) process.nextTick(emit, this.server, 'clientError', error, transport)
     else this.warn(error.code, `${error.message}; the connection was closed. Listen to 'clientError' to see all of these`)
   }
 
   /** Reports what went wrong with one request, to 'requestError' or, without a listener, as a warning. */
   report(code: ErrorCode, message: string, requestId: number): void {
     const error = Object.assign(new Error(message), { code, requestId })
-    if (this.server.listenerCount('requestError') > 0) this.server.emit('requestError', error)
+    if (this.server.listenerCount('requestError') > 0) process.nextTick(emit, this.server, 'requestError', error)
     else this.warn(code, `request ${requestId}: ${message}. Listen to 'requestError' to see all of these`)
   }
 
@@ -126,4 +133,8 @@ export class Application implements ConnectionHost, DispatchHost {
     for (const connection of this.connections) connection.sweep(now, headersTimeout, requestTimeout, keepAliveTimeout)
     this.armSweep()
   }
+}
+
+function emit(server: http.Server, event: string, ...args: unknown[]): void {
+  server.emit(event, ...args)
 }

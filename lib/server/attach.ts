@@ -39,6 +39,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
 
   const listener: Listener = {
     generation: 0,
+    isStarting: false,
     readAccess() {
       application.access = accessList(options.allowedClients, process.env['FCGI_WEB_SERVER_ADDRS'])
       return { isRestricted: application.access !== undefined }
@@ -51,12 +52,13 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   const close = server.close.bind(server)
   Object.assign(server, {
     listen(...args: unknown[]) {
-      application.isClosing = false
       startListening(server, listener, netListen, args)
+      application.isClosing = false
       return server
     },
     close(callback?: (error?: Error) => void) {
       listener.generation++
+      listener.isStarting = false
       application.startClosing()
       return close(callback)
     },

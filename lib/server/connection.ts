@@ -57,8 +57,8 @@ interface Flight {
 
 export class Connection implements RequestHost {
   readonly writer = new RecordWriter()
-  /** When the last request ended, while there is none. */
-  idleSince: number
+  /** When the server's clock first found it idle; NaN while it is not. */
+  private idleSince = Number.NaN
 
   private readonly host: ConnectionHost
   private readonly transport: Socket
@@ -66,10 +66,16 @@ export class Connection implements RequestHost {
   private readonly requests = new Map<number, Request>()
   private readonly onWritten = (error?: Error | null): void => this.written(error)
   private pendingCount = 0
-  private gatheredRequests: Request[] = []
+  /** Bytes of params held by all pending requests. */
+  private pendingParams = 0
+  /** Requests whose reader has enough, and those that hold more body than one may; bytes of body held by all. */
+  private fullCount = 0
+  private overfullCount = 0
+  private bufferedBody = 0
+  private readonly gatheredRequests: Request[] = []
   private controlBytes = 0
   private controlBacklog = 0
-  private flights: Flight[] = []
+  private readonly flights: Flight[] = []
   private isReading = false
   private isFlushScheduled = false
   private isPaused = false
@@ -85,18 +91,13 @@ export class Connection implements RequestHost {
   private deadline = Number.POSITIVE_INFINITY
   private lastReadAt = Number.POSITIVE_INFINITY
 
-  constructor(host: ConnectionHost, transport: Socket, now: number) {
+  constructor(host: ConnectionHost, transport: Socket) {
     this.host = host
     this.transport = transport
-    this.idleSince = now
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
     readInto(transport, (chunk) => this.receive(chunk))
-  }
-
-  get isIdle(): boolean {
-    return this.requests.size === 0
   }
 
   // ---- input
@@ -109,11 +110,16 @@ export class Connection implements RequestHost {
     }
     const { reader } = this
     this.isReading = true
+    this.idleSince = Number.NaN
     try {
       reader.push(chunk)
       while (!this.isClosed && reader.next()) this.record(reader.type, reader.requestId)
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
+      // Whatever else it is, reading cannot go on behind it: the next bytes would be taken for records.
+      if (!(error instanceof ProtocolError)) {
+        this.destroy()
+        throw error
+      }
       this.fail(error)
     } finally {
       this.isReading = false
@@ -135,13 +141,10 @@ export class Connection implements RequestHost {
     if (request === undefined) return
     const { chunk, start, end } = this.reader
     switch (type) {
-      case RecordType.PARAMS: {
+      case RecordType.PARAMS:
         request.paramsRecord(chunk, start, end)
-        if (request.isPending && this.pendingParamsTooLarge(request)) {
-          request.refuse('503 Service Unavailable', 'too many unfinished requests on this connection', ProtocolStatus.OVERLOADED)
-        }
+        this.countParams(request)
         return
-      }
       case RecordType.STDIN:
         request.stdinRecord(chunk, start, end)
         return
@@ -178,7 +181,7 @@ export class Connection implements RequestHost {
     } else if (settings.maxRequests > 0 && this.host.activeRequests >= settings.maxRequests) {
       this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'the application is overloaded', ProtocolStatus.OVERLOADED)
     } else {
-      this.requests.set(id, new Request(this, id, keepConnection, performance.now(), settings.maxParamsSize))
+      this.requests.set(id, new Request(this, id, keepConnection, settings.maxParamsSize))
       this.pendingCount++
       this.host.activeRequests++
     }
@@ -246,12 +249,13 @@ export class Connection implements RequestHost {
     request.abort()
   }
 
-  private pendingParamsTooLarge(newest: Request): boolean {
-    if (this.pendingCount < 2) return false
-    let total = 0
-    if (newest.paramsSize * this.pendingCount <= this.host.settings.connectionBodyBuffer) return false
-    for (const request of this.requests.values()) total += request.paramsSize
-    return total > this.host.settings.connectionBodyBuffer
+  /** What unfinished requests hold together is bounded too: a thousand of them may each be just below their own limit. */
+  private countParams(request: Request): void {
+    if (this.requests.get(request.id) !== request) return
+    this.pendingParams += request.paramsSize - request.countedParams
+    request.countedParams = request.paramsSize
+    if (this.pendingParams <= this.host.settings.connectionBodyBuffer || !request.isPending) return
+    request.refuse('503 Service Unavailable', 'too many unfinished requests on this connection', ProtocolStatus.OVERLOADED)
   }
 
   // ---- what requests ask for
@@ -292,16 +296,29 @@ export class Connection implements RequestHost {
     }
   }
 
-  flowChanged(): void {
+  flowChanged(request: Request, full: boolean, bufferedBody: number): void {
+    if (this.requests.get(request.id) !== request) return
+    this.countBody(request, full, bufferedBody)
     this.updateReading()
+  }
+
+  private countBody(request: Request, full: boolean, bufferedBody: number): void {
+    const { bodyBuffer } = this.host.settings
+    this.fullCount += Number(full) - Number(request.full)
+    this.overfullCount += Number(bufferedBody >= bodyBuffer) - Number(request.bufferedBody >= bodyBuffer)
+    this.bufferedBody += bufferedBody - request.bufferedBody
+    request.full = full
+    request.bufferedBody = bufferedBody
   }
 
   private release(request: Request): void {
     if (this.requests.get(request.id) !== request) return
     if (request.isPending) this.pendingCount--
+    this.countBody(request, false, 0)
+    this.pendingParams -= request.countedParams
+    request.countedParams = 0
     this.requests.delete(request.id)
     this.host.activeRequests--
-    if (this.requests.size === 0) this.idleSince = performance.now()
     this.updateReading()
   }
 
@@ -317,17 +334,8 @@ export class Connection implements RequestHost {
 
   /** Alone, a reader that wants a pause gets it; with others on the connection, only when the buffers for that are full. */
   private bodiesAreFull(): boolean {
-    const { bodyBuffer, connectionBodyBuffer } = this.host.settings
-    const isShared = this.requests.size > 1
-    let total = 0
-    for (const request of this.requests.values()) {
-      if (!request.full) continue
-      if (!isShared) return true
-      const buffered = request.bufferedBody
-      total += buffered
-      if (buffered >= bodyBuffer || total >= connectionBodyBuffer) return true
-    }
-    return false
+    if (this.overfullCount > 0) return true
+    return this.requests.size > 1 ? this.bufferedBody >= this.host.settings.connectionBodyBuffer : this.fullCount > 0
   }
 
   private get outputBacklog(): number {
@@ -364,7 +372,7 @@ export class Connection implements RequestHost {
       request.gatheredDone = undefined
       request.isGathered = false
     }
-    if (requests.length > 0) this.gatheredRequests = []
+    requests.length = 0
     if (this.controlBytes > 0) {
       this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, isLast: false })
       this.controlBacklog += this.controlBytes
@@ -418,8 +426,12 @@ export class Connection implements RequestHost {
       this.reader.finish()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      this.fail(error)
-      return
+      // nginx closes in the middle of an upload once it was answered; that is its right.
+      const isOfInactiveId = error.requestId !== undefined && !this.requests.has(error.requestId)
+      if (!isOfInactiveId) {
+        this.fail(error)
+        return
+      }
     }
     this.closeWhenIdle = true
     // As node:http: a client that is gone does not want the answer, unless the server was told otherwise.
@@ -495,10 +507,14 @@ export class Connection implements RequestHost {
     if (now >= this.deadline || now - this.lastReadAt >= LINGER_IDLE_MS) this.transport.destroy()
     if (this.isClosed || this.isLingering) return
     if (this.requests.size === 0) {
+      if (Number.isNaN(this.idleSince)) this.idleSince = now
       if (keepAliveTimeout > 0 && now - this.idleSince >= keepAliveTimeout) this.close()
       return
     }
+    this.idleSince = Number.NaN
     for (const request of this.requests.values()) {
+      // Stamped here, not where it begins: that would be a look at the clock for every request.
+      if (Number.isNaN(request.startedAt)) request.startedAt = now
       const age = now - request.startedAt
       if (request.isPending) {
         if (headersTimeout > 0 && age >= headersTimeout) {

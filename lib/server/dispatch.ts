@@ -5,7 +5,7 @@ import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
-import { expectContinue, leaveFramingToWebServer, type messageClasses, setHeaders, tolerateTrailers } from './node-internals'
+import { expectContinue, inheritUniqueHeaders, leaveFramingToWebServer, type messageClasses, onHead, setHeaders, takeHead } from './node-internals'
 import type { Request } from './request'
 import { RequestSocket } from './socket'
 
@@ -31,6 +31,11 @@ const requestStart = diagnostics.channel('http.server.request.start')
 const responseFinish = diagnostics.channel('http.server.response.finish')
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
+onHead((res, head) => {
+  const host = RequestSocket.hostOf(res.socket) as Request | undefined
+  host?.headPrinted(head)
+})
+
 /** Makes req and res over a socket of their own and starts the application's handler. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
   const { server, classes } = host
@@ -42,17 +47,22 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   req.httpVersionMinor = head.httpVersionMinor
   req.method = head.method
   req.url = head.url
+  if ((server as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders === true) Object.assign(req, { joinDuplicateHeaders: true })
   setHeaders(req, limited(head.rawHeaders, server.maxHeadersCount))
   if (host.mount !== false) mount(host, req, head)
-  const res = newResponse(classes.Response, req, socket.writableHighWaterMark)
+  const res = newResponse(host, req, socket.writableHighWaterMark)
   leaveFramingToWebServer(res)
-  tolerateTrailers(res)
+  takeHead(res)
   request.start({ req, res, socket, server, expect: head.expect }, handOver)
 }
 
 /** node's constructor takes options that its types do not know. */
-function newResponse(Response: typeof http.ServerResponse, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
-  return new (Response as unknown as new (req: http.IncomingMessage, options: object) => http.ServerResponse)(req, { highWaterMark })
+function newResponse({ server, classes }: DispatchHost, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
+  const { rejectNonStandardBodyWrites } = server as http.Server & { rejectNonStandardBodyWrites?: boolean }
+  const Response = classes.Response as unknown as new (req: http.IncomingMessage, options: object) => http.ServerResponse
+  const res = new Response(req, { highWaterMark, rejectNonStandardBodyWrites })
+  inheritUniqueHeaders(res, server)
+  return res
 }
 
 function handOver(exchange: Exchange): void {

@@ -1,5 +1,6 @@
 // Starts a server on what listen() was given. Wraps net.Server's own listen; every failure says what to do.
 
+import { existsSync } from 'node:fs'
 import type * as http from 'node:http'
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
@@ -17,6 +18,8 @@ export interface Listener {
   readAccess(): { isRestricted: boolean }
   /** The server listens on a socket that a web server or a spawner passed. */
   inherited(): void
+  /** A start is under way: it waits for the answer whether a socket file is stale. */
+  isStarting: boolean
   /** Counts up with every listen() and close(), so that a start under way notices that it was overtaken. */
   generation: number
 }
@@ -27,6 +30,10 @@ export interface Listener {
  * @throws {OptionError | FastCGIError} when the arguments cannot be right; what the operating system refuses comes as 'error'
  */
 export function startListening(server: http.Server, listener: Listener, netListen: NetListen, args: readonly unknown[]): void {
+  if (server.listening || listener.isStarting) {
+    // node's own words, before anything of the running server is touched.
+    throw Object.assign(new Error('Listen method has been called more than once without closing.'), { code: 'ERR_SERVER_ALREADY_LISTEN' })
+  }
   const { target, callback } = listenCall(args, processEnvironment)
   const { isRestricted } = listener.readAccess()
   if (callback !== undefined) server.once('listening', callback)
@@ -69,8 +76,13 @@ function listenUnix(
   const gid = accountId('group', group)
   const bind = (): void => {
     withRights(path, mode, () => netListen(bindOptions))
-    if (uid === -1 && gid === -1) return
-    if (existing(path) !== undefined) setOwner(path, uid, gid)
+    if ((uid === -1 && gid === -1) || existing(path) === undefined) return
+    try {
+      setOwner(path, uid, gid)
+    } catch (error) {
+      // Not one connection may come in with rights other than those asked for.
+      server.close(() => server.emit('error', error))
+    }
   }
   const found = existing(path)
   if (found === undefined) {
@@ -78,13 +90,14 @@ function listenUnix(
     return
   }
   const generation = ++listener.generation
+  listener.isStarting = true
   removeStale(path, found, (error) => {
     if (listener.generation !== generation) return
+    listener.isStarting = false
     try {
       if (error !== undefined) throw error
       bind()
     } catch (problem) {
-      server.close(noop)
       server.emit('error', problem)
     }
   })
@@ -94,7 +107,7 @@ function listenUnix(
 function explainErrors(server: http.Server, target: ListenTarget): void {
   const explain = (error: NodeJS.ErrnoException): void => {
     server.removeListener('listening', forget)
-    const advice = adviceFor(error.code, target)
+    const advice = error.syscall === 'connect' ? undefined : adviceFor(error.code, target)
     if (advice !== undefined && !error.message.includes(advice)) error.message += `: ${advice}`
     if (server.listenerCount('error') === 0) throw error
   }
@@ -111,6 +124,8 @@ function adviceFor(code: string | undefined, target: ListenTarget): string | und
     switch (code) {
       case 'EACCES':
       case 'EPERM':
+        // libuv says EACCES for a missing folder too.
+        if (!existsSync(folder)) return `the folder ${folder} does not exist; create it first`
         return `this user may not create a file in ${folder}; choose a folder of its own, such as one made by systemd's RuntimeDirectory=`
       case 'ENOENT':
       case 'ENOTDIR':
@@ -147,10 +162,6 @@ function warnOfOpenPort(host: string): void {
       'Use a unix socket or 127.0.0.1, or set allowedClients or FCGI_WEB_SERVER_ADDRS',
     { type: 'FastCGIWarning', code: 'FCGI_WARN_OPEN_PORT' },
   )
-}
-
-function noop(): void {
-  // The error is reported by 'error'; that the server is not running is known.
 }
 
 /** Whether a web server can have started this process by itself; a worker thread shares its fd 0 with others. */

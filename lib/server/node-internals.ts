@@ -13,7 +13,6 @@ interface HttpMessageInternals {
 
 /** node's own reading of the response, and what it lets us change of it. */
 interface ResponseInternals {
-  _header?: string | null
   _removedConnection?: boolean
   _removedTE?: boolean
   _expect_continue?: boolean
@@ -62,12 +61,6 @@ export function dump(req: http.IncomingMessage): void {
   else req.removeAllListeners('data').resume()
 }
 
-/** The response head as node printed it; null while there is none. Empty in a node that keeps it elsewhere. */
-export function printedHead(res: http.ServerResponse): string | null {
-  const header = (res as unknown as ResponseInternals)._header
-  return header === undefined ? '' : header
-}
-
 /**
  * Tells a new response that the web server frames it: no `Connection`, no `Transfer-Encoding`, Content-Length wherever it
  * is known. What `removeHeader('connection')` and `removeHeader('transfer-encoding')` would do, without the two calls.
@@ -85,18 +78,37 @@ export function leaveFramingToWebServer(res: http.ServerResponse): void {
 
 type HeaderArgument = Record<string, unknown> | unknown[] | null | undefined
 type StoreHeader = (this: http.ServerResponse, firstLine: string, headers: HeaderArgument) => void
-const storeHeader = (http.OutgoingMessage.prototype as unknown as { _storeHeader?: StoreHeader })._storeHeader
+interface HeadPrinting {
+  _storeHeader: StoreHeader
+  _header: string
+  _headerSent: boolean
+}
+const { _storeHeader: storeHeader } = http.OutgoingMessage.prototype as unknown as HeadPrinting
+
+/** Gets the head of a response, from the status line to the empty line, when node has printed it. */
+export type HeadListener = (res: http.ServerResponse, head: string) => void
+let headListener: HeadListener = () => undefined
 
 /**
- * Has a response forget its Trailer field when the head is printed: node throws at one whose body it does not frame in
- * chunks, and a trailer cannot cross CGI anyway.
+ * Has the heads of all responses prepared by {@link takeHead} handed over.
+ *
+ * node would put the head in front of the first piece of body, one string that had to be taken apart again. It would also
+ * throw at a Trailer field of a body that it does not frame in chunks, although a trailer cannot cross CGI anyway.
  */
-export function tolerateTrailers(res: http.ServerResponse): void {
-  if (storeHeader !== undefined) (res as unknown as { _storeHeader: StoreHeader })._storeHeader = storeHeaderWithoutTrailer
+export function onHead(listener: HeadListener): void {
+  headListener = listener
 }
 
-function storeHeaderWithoutTrailer(this: http.ServerResponse, firstLine: string, headers: HeaderArgument): void {
-  storeHeader?.call(this, firstLine, withoutTrailer(this, headers))
+/** Prepares a response: its head will be handed over and not be written by node. */
+export function takeHead(res: http.ServerResponse): void {
+  ;(res as unknown as HeadPrinting)._storeHeader = printHead
+}
+
+function printHead(this: http.ServerResponse, firstLine: string, headers: HeaderArgument): void {
+  storeHeader.call(this, firstLine, withoutTrailer(this, headers))
+  const internals = this as unknown as HeadPrinting
+  internals._headerSent = true
+  headListener(this, internals._header)
 }
 
 function withoutTrailer(res: http.ServerResponse, headers: HeaderArgument): HeaderArgument {
@@ -132,6 +144,15 @@ export function emitClose(res: http.ServerResponse): void {
   res.destroyed = true
   internals._closed = true
   res.emit('close')
+}
+
+const uniqueHeaders = findSymbol(http.createServer(), 'kUniqueHeaders')
+
+/** Hands the server's option `uniqueHeaders` to a response. */
+export function inheritUniqueHeaders(res: http.ServerResponse, server: http.Server): void {
+  if (uniqueHeaders === undefined) return
+  const names = (server as unknown as Record<symbol, unknown>)[uniqueHeaders]
+  if (names !== null && names !== undefined) setHidden(res, uniqueHeaders, names)
 }
 
 const needDrain = findSymbol(new http.OutgoingMessage(), 'kNeedDrain')

@@ -1,7 +1,5 @@
 // Gathers the content of one PARAMS stream until it is closed. Nearly always that is one fragment; it may be a thousand.
 
-import { decodeNameValuePairs, type NameValueList } from '../protocol'
-
 const NOTHING = Buffer.alloc(0)
 
 /** The content of a PARAMS stream, whose pairs may be cut anywhere by records. FCGI 3.3, 3.4 */
@@ -19,9 +17,9 @@ export class ParamsStream {
     this.length += end - start
   }
 
-  /** @throws {ProtocolError} FCGI_ERR_TRUNCATED_PAIR */
-  decode(): NameValueList {
-    return decodeNameValuePairs(this.buffer === NOTHING ? this.text : this.buffer.subarray(0, this.length))
+  /** The content so far, one character per byte. */
+  toString(): string {
+    return this.buffer === NOTHING ? this.text : this.buffer.toString('latin1', 0, this.length)
   }
 
   private append(chunk: Buffer, start: number, end: number): void {

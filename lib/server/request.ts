@@ -8,9 +8,9 @@ import { ProtocolError, type ErrorCode } from '../errors'
 import { BadRequest, requestHead, type RequestHead } from '../cgi/request-head'
 import { cgiResponseHead, plainResponse } from '../cgi/response-head'
 import { ChunkedDecoder } from '../cgi/chunked'
-import { type NameValueList, ProtocolStatus, RecordType, type RecordWriter } from '../protocol'
+import { decodeNameValuePairs, type NameValueList, NameValueScanner, ProtocolStatus, RecordType, type RecordWriter } from '../protocol'
 import type { Exchange } from './dispatch'
-import { detachSocket, dump, emitClose, emitDrain, isConsumed, printedHead } from './node-internals'
+import { detachSocket, dump, emitClose, emitDrain, isConsumed } from './node-internals'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
 
@@ -25,8 +25,8 @@ export interface RequestHost {
   ended(request: Request): void
   /** The application gave its response up midway. */
   cutOff(request: Request): void
-  /** The reader of a body wants more, or has enough for now. */
-  flowChanged(): void
+  /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
+  flowChanged(request: Request, full: boolean, bufferedBody: number): void
   /** The params are there: makes req and res, and hands them to the application by {@link Request.start}. */
   dispatch(request: Request, head: RequestHead): void
   /** Says that something was wrong which does not end the connection. */
@@ -47,15 +47,19 @@ const enum Phase {
 /** These are handed over without waiting for a body that nothing announced. */
 const USUALLY_WITHOUT_BODY = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
+const RECORD_HEADER = 8
+
+/** What a small piece of body costs besides its bytes: the Buffer, and its place in the stream's queue (measured: about 115). */
+const CHUNK_OVERHEAD = 128
+
 /** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
 const LARGE_HEAD = 4_096
 
 export class Request implements SocketHost {
   readonly id: number
   readonly keepConnection: boolean
-  /** When BEGIN_REQUEST came, in milliseconds of a clock that never goes back. */
-  readonly startedAt: number
-  variables: NameValueList = []
+  /** When the server's clock first saw it, in milliseconds; NaN before that. */
+  startedAt = Number.NaN
   exchange: Exchange | undefined
 
   /** STDIN was closed by its empty record: nothing of this request can follow. */
@@ -64,6 +68,10 @@ export class Request implements SocketHost {
   inputComplete = false
   /** The reader of the body has enough for now. */
   full = false
+  /** Memory held by body that the application has not read yet, in bytes; kept up to date by {@link measureBody}. */
+  bufferedBody = 0
+  /** Bytes of params that the connection counted for this request. */
+  countedParams = 0
   /** END_REQUEST was added to the output. */
   outputEnded = false
   /** Bytes and callbacks added since the last flush; taken by the connection. */
@@ -75,18 +83,21 @@ export class Request implements SocketHost {
   private readonly maxParamsSize: number
   private phase = Phase.PARAMS
   private params: ParamsStream | undefined = new ParamsStream()
+  private paramsText = ''
   private head: RequestHead | undefined
   private resource: AsyncResource | undefined
   private bodyLeft = -1
+  private hasBody = false
   private surplusReported = false
   private headSent = false
+  /** The head, translated when node printed it, until the first output takes it along. */
+  private pendingHead = ''
   private decoder: ChunkedDecoder | undefined
 
-  constructor(host: RequestHost, id: number, keepConnection: boolean, startedAt: number, maxParamsSize: number) {
+  constructor(host: RequestHost, id: number, keepConnection: boolean, maxParamsSize: number) {
     this.host = host
     this.id = id
     this.keepConnection = keepConnection
-    this.startedAt = startedAt
     this.maxParamsSize = maxParamsSize
   }
 
@@ -98,11 +109,6 @@ export class Request implements SocketHost {
   /** Bytes of params held. */
   get paramsSize(): number {
     return this.params?.length ?? 0
-  }
-
-  /** Bytes of body that the application has not read yet. */
-  get bufferedBody(): number {
-    return this.exchange?.req.readableLength ?? 0
   }
 
   get isHeadSent(): boolean {
@@ -135,8 +141,8 @@ export class Request implements SocketHost {
   private paramsEnd(params: ParamsStream): void {
     this.params = undefined
     try {
-      this.variables = params.decode()
-      this.head = requestHead(this.variables)
+      this.paramsText = params.toString()
+      this.head = requestHead(new NameValueScanner(this.paramsText))
     } catch (error) {
       if (error instanceof ProtocolError) throw error
       if (!(error instanceof BadRequest)) throw error
@@ -155,7 +161,14 @@ export class Request implements SocketHost {
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
     this.resource = new AsyncResource('FASTCGIREQUEST')
-    this.host.dispatch(this, head)
+    try {
+      this.host.dispatch(this, head)
+    } catch (error) {
+      // A message class of the application's own that throws in its constructor: its fault, and its alone.
+      process.nextTick(rethrow, error)
+      this.refuse('500 Internal Server Error', 'the application could not take this request')
+      return
+    }
     if (this.bodyLeft === 0) this.completeInput()
   }
 
@@ -199,6 +212,7 @@ export class Request implements SocketHost {
       this.exchange.socket.bytesRead += wanted
       this.exchange.socket.refreshTimeout()
       this.run(pushBody, this.exchange.req, content, this)
+      this.hasBody = true
       if (this.bodyLeft === 0) this.completeInput()
     }
     if (wanted < end - start && !this.surplusReported) {
@@ -210,7 +224,7 @@ export class Request implements SocketHost {
   private completeInput(): void {
     if (this.inputComplete) return
     this.inputComplete = true
-    this.full = false
+    if (this.full) this.flow(false, this.bufferedBody)
     const req = this.exchange?.req
     if (req === undefined || req.destroyed) return
     req.complete = true
@@ -249,7 +263,8 @@ export class Request implements SocketHost {
     if (!consumed) dump(req)
     if (!this.inputComplete) {
       // The id is free now, so nothing more of this body can be told from another request's.
-      if (consumed && !req.destroyed) req.destroy(connectionReset())
+      const mayBeEmpty = this.head?.bodyUnannounced === true && !this.hasBody
+      if (consumed && !mayBeEmpty && !req.destroyed) req.destroy(connectionReset())
       else this.completeInput()
     }
     detachSocket(res, socket as unknown as Socket)
@@ -291,7 +306,6 @@ export class Request implements SocketHost {
 
   private abortApplication(): void {
     this.phase = Phase.OVER
-    this.full = false
     const exchange = this.exchange
     if (exchange === undefined) return
     this.outputEnded = true
@@ -300,22 +314,17 @@ export class Request implements SocketHost {
 
   // ---- output, called by the socket
 
+  /** Decoded anew each time: few applications ask, and none should pay for it otherwise. */
+  get variables(): NameValueList {
+    return decodeNameValuePairs(this.paramsText)
+  }
+
   get address(): SocketAddresses {
     return this.head ?? NO_ADDRESSES
   }
 
   write(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): void {
-    const content = this.outputEnded ? '' : this.headSent ? data : this.withCgiHead(data)
-    let bytes = 0
-    if (content.length > 0) {
-      const { writer } = this.host
-      if (this.decoder === undefined) {
-        bytes = writer.stream(RecordType.STDOUT, this.id, content, encoding ?? 'utf8')
-      } else {
-        const framed = typeof content === 'string' ? Buffer.from(content, encoding ?? 'utf8') : Buffer.from(content)
-        bytes = writer.stream(RecordType.STDOUT, this.id, this.decoder.decode(framed))
-      }
-    }
+    const bytes = this.outputEnded ? 0 : this.addOutput(data, encoding ?? 'utf8')
     const socket = this.exchange?.socket
     if (socket !== undefined) {
       socket.writableLength += bytes
@@ -326,33 +335,52 @@ export class Request implements SocketHost {
       if (this.gatheredDone === undefined) this.gatheredDone = [done]
       else this.gatheredDone.push(done)
     }
-    if (!this.isGathered) {
-      this.isGathered = true
-      this.host.gathered(this)
-    }
+    this.markGathered()
   }
 
-  /** Translates the head at the front of the first output; the rest of that output follows it in the same record. */
-  private withCgiHead(data: string | Uint8Array): string | Uint8Array {
-    const res = this.exchange?.res
-    if (res === undefined || typeof data !== 'string') return data
-    const printed = printedHead(res)
-    // A head before the response has one is informational (100, 102, 103), and cannot cross CGI.
-    if (printed === null) return ''
-    const headLength = printed !== '' && data.startsWith(printed) ? printed.length : data.indexOf('\r\n\r\n') + 4
-    const head = cgiResponseHead(data.slice(0, headLength))
-    if (res.statusCode < 200) {
-      this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with status ${res.statusCode}, which CGI cannot carry`, this.id)
-      this.refuse('500 Internal Server Error', 'the application answered with an informational status')
-      return ''
+  private markGathered(): void {
+    if (this.isGathered) return
+    this.isGathered = true
+    this.host.gathered(this)
+  }
+
+  private addOutput(data: string | Uint8Array, encoding: BufferEncoding): number {
+    // Before the response has a head, only informational ones (100, 102, 103) are written, and they cannot cross CGI.
+    if (!this.headSent && this.pendingHead === '') return 0
+    if (encoding === 'ascii' && isInformational(data)) return 0
+    const { writer } = this.host
+    let bytes = 0
+    if (!this.headSent) {
+      writer.keepTogether(RECORD_HEADER + this.pendingHead.length + RECORD_HEADER + 3 * data.length)
+      bytes = this.sendHead()
     }
+    if (data.length === 0) return bytes
+    if (this.decoder === undefined) return bytes + writer.stream(RecordType.STDOUT, this.id, data, encoding)
+    const framed = typeof data === 'string' ? Buffer.from(data, encoding) : Buffer.from(data)
+    return bytes + writer.stream(RecordType.STDOUT, this.id, this.decoder.decode(framed))
+  }
+
+  private sendHead(): number {
     this.headSent = true
+    const head = this.pendingHead
+    this.pendingHead = ''
+    return this.host.writer.stream(RecordType.STDOUT, this.id, head, 'latin1')
+  }
+
+  /** node printed the head of the response; it leaves with the first output, as under node:http. */
+  headPrinted(printed: string): void {
+    if (this.headSent || this.outputEnded) return
+    const status = this.exchange?.res.statusCode ?? 200
+    if (status < 200) {
+      this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with status ${status}, which CGI cannot carry`, this.id)
+      this.refuse('500 Internal Server Error', 'the application answered with an informational status')
+      return
+    }
+    const head = cgiResponseHead(printed)
+    if (head.chunked) this.decoder = new ChunkedDecoder()
     if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
-    if (!head.chunked) return head.text + data.slice(headLength)
-    // The head goes out as it is; what follows in this output is framed already.
-    this.host.writer.stream(RecordType.STDOUT, this.id, head.text, 'latin1')
-    this.decoder = new ChunkedDecoder()
-    return data.slice(headLength)
+    this.pendingHead = head.text
+    this.markGathered()
   }
 
   flush(): void {
@@ -368,6 +396,7 @@ export class Request implements SocketHost {
   /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
   endOutput(appStatus = 0, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE): void {
     if (this.outputEnded) return
+    if (!this.headSent && this.pendingHead !== '') this.sendHead()
     this.outputEnded = true
     const { writer } = this.host
     writer.endStream(RecordType.STDOUT, this.id)
@@ -393,16 +422,27 @@ export class Request implements SocketHost {
     this.run(settleExchange, exchange, done, error)
   }
 
+  /** Called whenever the reader of the body wants more, so this is also where memory is seen to be free again. */
   resume(): void {
-    if (!this.full) return
-    this.full = false
-    this.host.flowChanged()
+    if (!this.full && this.bufferedBody === 0) return
+    const length = this.exchange?.req.readableLength ?? 0
+    this.flow(false, length === 0 ? 0 : Math.min(this.bufferedBody, length + CHUNK_OVERHEAD))
   }
 
   pause(): void {
     if (this.full || this.inputComplete || this.phase !== Phase.ACTIVE) return
-    this.full = true
-    this.host.flowChanged()
+    this.flow(true, this.bufferedBody)
+  }
+
+  /** A piece of body went into the reader's buffer, or straight to its listeners. */
+  pushed(length: number, wantsMore: boolean): void {
+    const buffered = this.exchange?.req.readableLength === 0 ? 0 : this.bufferedBody + length + CHUNK_OVERHEAD
+    if (buffered === this.bufferedBody && wantsMore === !this.full) return
+    this.flow(!wantsMore, buffered)
+  }
+
+  private flow(full: boolean, bufferedBody: number): void {
+    if (this.phase === Phase.ACTIVE) this.host.flowChanged(this, full, bufferedBody)
   }
 
   end(): void {
@@ -414,7 +454,6 @@ export class Request implements SocketHost {
   destroyed(): void {
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
     this.phase = Phase.OVER
-    this.full = false
     this.host.cutOff(this)
   }
 
@@ -437,9 +476,14 @@ const NO_ADDRESSES: SocketAddresses = {
   encrypted: false,
 }
 
+/** Whether node 20 or 22 writes an informational head late, behind the real one. It does so in ASCII, in one piece. */
+function isInformational(data: string | Uint8Array): boolean {
+  return typeof data === 'string' && /^HTTP\/1\.1 1\d\d /.test(data) && data.endsWith('\r\n\r\n')
+}
+
 function pushBody(req: http.IncomingMessage, content: Buffer, request: Request): void {
   if (req.destroyed) return
-  if (!req.push(content)) request.pause()
+  request.pushed(content.length, req.push(content))
 }
 
 function pushEnd(req: http.IncomingMessage): void {

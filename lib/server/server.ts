@@ -42,6 +42,9 @@ export function createServer(options?: ServerOptions | http.RequestListener, req
 /** What `listen` can serve: a request listener (Express, Connect), a Koa application, or an http.Server. */
 export type ListenableApp = http.RequestListener | { callback(): http.RequestListener } | http.Server
 
+/** An http.Server stays what it is; anything else gets a server of its own. */
+export type ServerFor<App> = App extends http.Server ? App : Server
+
 /**
  * Drop-in for `app.listen(...)`: serves an application over FastCGI.
  *
@@ -52,10 +55,10 @@ export type ListenableApp = http.RequestListener | { callback(): http.RequestLis
  * @param listenArgs as for `net.Server.listen`; a unix socket also takes `mode`, `owner` and `group`
  * @returns the server, about to listen
  */
-export function listen(app: ListenableApp, callback?: () => void): http.Server
-export function listen(app: ListenableApp, port: number | string, callback?: () => void): http.Server
-export function listen(app: ListenableApp, port: number, host: string, callback?: () => void): http.Server
-export function listen(app: ListenableApp, options: ListenOptions, callback?: () => void): http.Server
+export function listen<App extends ListenableApp>(app: App, callback?: () => void): ServerFor<App>
+export function listen<App extends ListenableApp>(app: App, port: number | string, callback?: () => void): ServerFor<App>
+export function listen<App extends ListenableApp>(app: App, port: number, host: string, callback?: () => void): ServerFor<App>
+export function listen<App extends ListenableApp>(app: App, options: ListenOptions, callback?: () => void): ServerFor<App>
 export function listen(app: ListenableApp, ...listenArgs: unknown[]): http.Server {
   const server = serverFor(app)
   // The overloads of net.Server.listen, already narrowed by our own.

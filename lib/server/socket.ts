@@ -66,7 +66,6 @@ export class RequestSocket extends EventEmitter {
   readonly connecting = false
   readonly pending = false
   readonly allowHalfOpen = true
-  readonly autoSelectFamilyAttemptedAddresses: string[] = []
   // Set by node's http code, which expects to find them.
   server: unknown
   parser: unknown = null
@@ -145,6 +144,9 @@ export class RequestSocket extends EventEmitter {
     if (state.corked === 0 && !this.destroyed) this.host.flush()
   }
 
+  get autoSelectFamilyAttemptedAddresses(): string[] {
+    return []
+  }
   get writable(): boolean {
     return !this.destroyed && !this._writableState.ended
   }
@@ -236,8 +238,10 @@ export class RequestSocket extends EventEmitter {
 
   // ---- the end
 
-  destroy(error?: Error): this {
+  /** @param reason node's own code passes null for "no error" */
+  destroy(reason?: Error | null): this {
     if (this.destroyed) return this
+    const error = reason ?? undefined
     this.destroyed = true
     this._writableState.destroyed = true
     this._writableState.errored = error ?? null

@@ -51,7 +51,7 @@ export function removeStale(path: string, found: Stats, done: (error?: Error) =>
   probe.once('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') done()
     else if (error.code === 'ECONNREFUSED') done(removeSame(path, found))
-    else done(Object.assign(new Error(`cannot tell whether ${path} is still in use: ${error.message}`, { cause: error }), { code: error.code }))
+    else done(Object.assign(new Error(`cannot tell whether ${path} is still in use: ${error.message}`, { cause: error }), { code: error.code, syscall: 'connect' }))
   })
 }
 
@@ -114,7 +114,7 @@ export function accountId(database: 'passwd' | 'group', name: string | number | 
   if (/^[0-9]+$/.test(name)) return Number(name)
   const line = accounts(database, name)
     .split('\n')
-    .find((entry) => entry.startsWith(`${name}:`))
+    .find((entry) => entry.split(':')[0] === name)
   const id = Number(line?.split(':')[2])
   if (line === undefined || !Number.isInteger(id)) {
     throw new OptionError(`there is no ${database === 'passwd' ? 'user' : 'group'} ${name} on this machine`)

@@ -1,0 +1,77 @@
+import { encodePath, requestTarget, scriptPrefix, stripPrefix, type TargetVariables } from '../../lib/cgi/request-target'
+
+const NONE: TargetVariables = {
+  requestUri: undefined,
+  unencodedUrl: undefined,
+  originalUrl: undefined,
+  scriptName: undefined,
+  pathInfo: undefined,
+  queryString: undefined,
+}
+
+describe('the request target (CGI 3.3)', () => {
+  it.each<[rule: string, variables: Partial<TargetVariables>, url: string]>([
+    ['is REQUEST_URI, byte for byte', { requestUri: '/a%2Fb//../c;d?x=%20&y', scriptName: '/other', queryString: 'z' }, '/a%2Fb//../c;d?x=%20&y'],
+    ['raw bytes of it too', { requestUri: '/caf\xc3\xa9/\xe9?q=\xc3' }, '/caf\xc3\xa9/\xe9?q=\xc3'],
+    ['a bare question mark is kept', { requestUri: '/?', queryString: '' }, '/?'],
+    ['the absolute form is kept, as by node', { requestUri: 'http://other:81/p?q=1' }, 'http://other:81/p?q=1'],
+    ['the asterisk form', { requestUri: '*', pathInfo: '/*' }, '*'],
+    ['an empty REQUEST_URI is as good as none', { requestUri: '', scriptName: '/a', queryString: 'b' }, '/a?b'],
+    ['UNENCODED_URL where IIS sends no REQUEST_URI', { unencodedUrl: '/a%20b?x', scriptName: '/a b' }, '/a%20b?x'],
+    ['REQUEST_URI before UNENCODED_URL', { requestUri: '/u', unencodedUrl: '/v' }, '/u'],
+    ['the URL before URL Rewrite changed it', { originalUrl: '/before', unencodedUrl: '/after.js' }, '/before'],
+    ['SCRIPT_NAME and PATH_INFO', { scriptName: '/app', pathInfo: '/a/b', queryString: 'x=1' }, '/app/a/b?x=1'],
+    ['SCRIPT_NAME alone', { scriptName: '/app' }, '/app'],
+    ['PATH_INFO alone', { pathInfo: '/a' }, '/a'],
+    ['an empty QUERY_STRING adds no question mark', { scriptName: '/a', queryString: '' }, '/a'],
+    ['the query as it is: it was never decoded', { scriptName: '/a', queryString: 'q=%20\xe9?' }, '/a?q=%20\xe9?'],
+    ['the path encoded again', { scriptName: '/a b', pathInfo: '/\xc3\xa9?#%"<>\\^`{|}\0\r\n' }, '/a%20b/%C3%A9%3F%23%25%22%3C%3E%5C%5E%60%7B%7C%7D%00%0D%0A'],
+    ['what may stand in a path as it is', { pathInfo: "/-._~!$&'()*+,;=:@09azAZ" }, "/-._~!$&'()*+,;=:@09azAZ"],
+    ['always begins with a slash', { pathInfo: 'a' }, '/a'],
+    ['is never empty', {}, '/'],
+    ['not even with a query alone', { queryString: 'x' }, '/?x'],
+  ])('%s', (_rule, variables, url) => {
+    expect(requestTarget({ ...NONE, ...variables })).toBe(url)
+  })
+
+  it('every byte comes back from the encoded path', () => {
+    const path = Array.from({ length: 256 }, (_byte, code) => String.fromCharCode(code)).join('')
+    const encoded = encodePath(path)
+    expect(encoded).toMatch(/^(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+$/)
+    expect(encoded.replace(/%(..)/g, (_escape, hex: string) => String.fromCharCode(parseInt(hex, 16)))).toBe(path)
+  })
+})
+
+describe('a mount prefix', () => {
+  it.each([
+    ['is taken off', '/app/a?x', '/app', '/a?x', '/app'],
+    ['a slash at its end is ignored', '/app/a', '/app/', '/a', '/app'],
+    ['the mount itself is /', '/app', '/app', '/', '/app'],
+    ['the mount with its slash', '/app/', '/app', '/', '/app'],
+    ['the mount with a query', '/app?x=1', '/app', '/?x=1', '/app'],
+    ['of several segments', '/~user/app/a', '/~user/app', '/a', '/~user/app'],
+    ['the beginning of a longer name is not the mount', '/apple', '/app', '/apple', ''],
+    ['another path is left alone', '/other/app', '/app', '/other/app', ''],
+    ['case counts', '/App/a', '/app', '/App/a', ''],
+    ['/ means none', '/a', '/', '/a', ''],
+    ['an empty one means none', '/a', '', '/a', ''],
+    ['only once', '/app/app/a', '/app', '/app/a', '/app'],
+    ['the asterisk form has no path', '*', '/app', '*', ''],
+  ])('%s', (_rule, target, prefix, url, taken) => {
+    expect(stripPrefix(target, prefix)).toEqual({ url, prefix: taken })
+  })
+})
+
+describe("the prefix of a spawned script's URL (shared hosting)", () => {
+  it.each([
+    ['the script stands in the URL', '/dispatch.fcgi/a/b', '/dispatch.fcgi', '/a/b', '/dispatch.fcgi'],
+    ['a rewrite hides a script in the root', '/a/b?x', '/dispatch.fcgi', '/a/b?x', ''],
+    ['a rewrite hides a script in a folder', '/~user/app/a/b', '/~user/app/dispatch.fcgi', '/a/b', '/~user/app'],
+    ['the folder itself', '/~user/app/', '/~user/app/dispatch.fcgi', '/', '/~user/app'],
+    ['SCRIPT_NAME is decoded, the target is not', '/my%20app/d.fcgi/a', '/my app/d.fcgi', '/a', '/my%20app/d.fcgi'],
+    ['the target lies elsewhere (a rewrite from outside the folder)', '/elsewhere', '/app/dispatch.fcgi', '/elsewhere', ''],
+    ['no SCRIPT_NAME', '/a', '', '/a', ''],
+  ])('%s', (_rule, target, scriptName, url, prefix) => {
+    expect(stripPrefix(target, scriptPrefix(target, scriptName))).toEqual({ url, prefix })
+  })
+})

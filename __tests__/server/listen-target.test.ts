@@ -1,0 +1,128 @@
+import { addressTarget, isLoopback, listenCall, type ListenEnvironment } from '../../lib/server/listen-target'
+
+const NOWHERE: ListenEnvironment = { env: {}, pid: 4711, isSocket: () => false }
+const done = (): void => undefined
+
+describe('the arguments of listen(), as of net.Server.listen', () => {
+  it.each<[form: string, args: unknown[], kind: string, options: object]>([
+    ['a port', [9000], 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['a port of 0: any that is free', [0], 'tcp', { port: 0, host: '127.0.0.1' }],
+    ['a port as text, as from an environment variable', ['9000'], 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['port and host', [9000, '0.0.0.0'], 'tcp', { port: 9000, host: '0.0.0.0' }],
+    ['port and an empty host', [9000, ''], 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['port and backlog', [9000, 5], 'tcp', { port: 9000, host: '127.0.0.1', backlog: 5 }],
+    ['port, host and backlog', [9000, '::1', 5], 'tcp', { port: 9000, host: '::1', backlog: 5 }],
+    ['port, nothing and backlog', [9000, undefined, 5], 'tcp', { port: 9000, host: '127.0.0.1', backlog: 5 }],
+    ['a path', ['/run/app.sock'], 'unix', { path: '/run/app.sock' }],
+    ['a relative path', ['app.sock'], 'unix', { path: 'app.sock' }],
+    ['path and backlog', ['/run/app.sock', 5], 'unix', { path: '/run/app.sock', backlog: 5 }],
+    ['options with a port', [{ port: 9000 }], 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['options with a port as text', [{ port: '9000', host: '::' }], 'tcp', { port: 9000, host: '::' }],
+    ['options with a path', [{ path: '/run/app.sock', mode: 0o666, owner: 'a', group: 7 }], 'unix', { path: '/run/app.sock', mode: 0o666, owner: 'a', group: 7 }],
+    ['options with a path and a port: the path', [{ path: '/run/app.sock', port: 1 }], 'unix', { path: '/run/app.sock' }],
+    ['options with a file descriptor', [{ fd: 3, backlog: 5 }], 'fd', { fd: 3, backlog: 5 }],
+    ['file descriptor 0', [{ fd: 0 }], 'fd', { fd: 0 }],
+    ["node's other options are handed on", [{ port: 1, exclusive: true, ipv6Only: true, reusePort: true }], 'tcp', { port: 1, host: '127.0.0.1', exclusive: true, ipv6Only: true, reusePort: true }],
+  ])('%s', (_form, args, kind, options) => {
+    for (const callback of [undefined, done]) {
+      const call = listenCall(callback === undefined ? args : [...args, callback], NOWHERE)
+      expect(call.target).toMatchObject({ kind, options })
+      expect(call.callback).toBe(callback)
+    }
+  })
+
+  it('a handle is handed on as it is', () => {
+    const handle = { _handle: {} }
+    expect(listenCall([handle], NOWHERE).target).toEqual({ kind: 'other', options: handle })
+    expect((listenCall([handle], NOWHERE).target as { options: object }).options).toBe(handle)
+  })
+
+  it.each<[what: string, args: unknown[], message: RegExp]>([
+    ['a port above 65535', [65_536], /a port is 0 to 65535, not 65536/],
+    ['a negative port', [-1], /not -1/],
+    ['a broken port', [1.5], /not 1\.5/],
+    ['no number', [Number.NaN], /not NaN/],
+    ['a port as text above 65535', ['99999'], /not 99999/],
+    ['a port in options that is none', [{ port: 'http' }], /not http/],
+    ['an empty path', [''], /empty path/],
+    ['a boolean', [true], /not boolean/],
+    ['a mode that is no number', [{ path: '/a', mode: '660' }], /0o660, not 660/],
+    ['a mode with more than rights', [{ path: '/a', mode: 0o1777 }], /mode/],
+    ['a negative mode', [{ path: '/a', mode: -1 }], /mode/],
+  ])('%s is refused at once', (_what, args, message) => {
+    expect(() => listenCall(args, NOWHERE)).toThrow(expect.objectContaining({ code: 'FCGI_ERR_OPTION', message: expect.stringMatching(message) as string }))
+  })
+})
+
+describe('listen() without an address', () => {
+  const at = (environment: Partial<ListenEnvironment>, args: unknown[] = []): unknown => listenCall(args, { ...NOWHERE, ...environment }).target
+  const fds = (...sockets: number[]) => (fd: number): boolean => sockets.includes(fd)
+  const systemd = { LISTEN_FDS: '1', LISTEN_PID: '4711' }
+
+  it('FASTCGI_LISTEN comes first', () => {
+    expect(at({ env: { FASTCGI_LISTEN: '9001', ...systemd }, isSocket: fds(0, 3) })).toMatchObject({ kind: 'tcp', options: { port: 9001 } })
+  })
+
+  it('then the socket systemd passed as fd 3', () => {
+    expect(at({ env: systemd, isSocket: fds(0, 3) })).toEqual({ kind: 'fd', options: { fd: 3 } })
+    expect(at({ env: { ...systemd, LISTEN_FDS: '2' } })).toEqual({ kind: 'fd', options: { fd: 3 } })
+  })
+
+  it.each([
+    ['is for another process, such as our parent', { LISTEN_FDS: '1', LISTEN_PID: '4712' }],
+    ['is without a process', { LISTEN_FDS: '1' }],
+    ['is zero', { LISTEN_FDS: '0', LISTEN_PID: '4711' }],
+    ['is nonsense', { LISTEN_FDS: 'x', LISTEN_PID: '4711' }],
+    ['is empty', { LISTEN_FDS: '', LISTEN_PID: '4711' }],
+  ])('LISTEN_FDS that %s is not ours', (_what, env) => {
+    expect(at({ env, isSocket: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
+  })
+
+  it('then a listening socket on fd 0 (FCGI 2.2)', () => expect(at({ isSocket: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } }))
+
+  it('an empty FASTCGI_LISTEN is as good as none', () => {
+    expect(at({ env: { FASTCGI_LISTEN: '' }, isSocket: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
+  })
+
+  it.each([[[undefined]], [[null]], [[]], [[done]], [[undefined, done]]])('%j asks the environment', (args) => {
+    expect(at({ isSocket: fds(0) }, args)).toEqual({ kind: 'fd', options: { fd: 0 } })
+  })
+
+  it('else it says what was looked for and what to do', () => {
+    expect(() => at({})).toThrow(expect.objectContaining({ code: 'FCGI_ERR_NO_LISTEN_ADDRESS', name: 'FastCGIError' }))
+    for (const part of ['FASTCGI_LISTEN', 'systemd', 'LISTEN_FDS', 'standard input', 'spawn-fcgi', "listen('/run/my-app.sock')"]) expect(() => at({})).toThrow(part)
+  })
+})
+
+describe('FASTCGI_LISTEN', () => {
+  it.each([
+    ['/run/app.sock', 'unix', { path: '/run/app.sock' }],
+    ['unix:/run/app.sock', 'unix', { path: '/run/app.sock' }],
+    ['unix:app.sock', 'unix', { path: 'app.sock' }],
+    ['./app.sock', 'unix', { path: './app.sock' }],
+    ['\\\\.\\pipe\\app', 'unix', { path: '\\\\.\\pipe\\app' }],
+    ['9000', 'tcp', { port: 9000, host: '127.0.0.1' }],
+    [':9000', 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['127.0.0.1:9000', 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['0.0.0.0:9000', 'tcp', { port: 9000, host: '0.0.0.0' }],
+    ['localhost:9000', 'tcp', { port: 9000, host: 'localhost' }],
+    ['[::1]:9000', 'tcp', { port: 9000, host: '::1' }],
+    ['tcp:127.0.0.1:9000', 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['tcp://127.0.0.1:9000', 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['tcp:9000', 'tcp', { port: 9000, host: '127.0.0.1' }],
+    ['fd:0', 'fd', { fd: 0 }],
+    ['fd:3', 'fd', { fd: 3 }],
+  ])('%s', (address, kind, options) => {
+    expect(addressTarget(address)).toEqual({ kind, options })
+  })
+
+  it.each(['app.sock', 'localhost', '127.0.0.1', '::1:9000', '127.0.0.1:', '127.0.0.1:http', '127.0.0.1:65536', '-1', 'fd:', 'fd:x', 'unix:', 'http://127.0.0.1:9000', '9000 '])(
+    '%j is refused by name',
+    (address) => expect(() => addressTarget(address)).toThrow(expect.objectContaining({ code: 'FCGI_ERR_OPTION' })),
+  )
+})
+
+describe('only this machine reaches', () => {
+  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1', '::ffff:127.0.0.1'])('%s', (host) => expect(isLoopback(host)).toBe(true))
+  it.each(['0.0.0.0', '::', '192.0.2.1', '128.0.0.1', 'example.test', '127.example.test', '2001:db8::1', ''])('not %j', (host) => expect(isLoopback(host)).toBe(false))
+})
