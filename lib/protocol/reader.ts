@@ -41,6 +41,7 @@ export class RecordReader {
   end = 0
 
   private input: Buffer = NOTHING
+  private inputEnd = 0
   private at = 0
   private expect = Expect.HEADER
   private contentLeft = 0
@@ -58,9 +59,11 @@ export class RecordReader {
    * Hands over the next bytes. Call {@link next} until it returns false before pushing again.
    *
    * @param chunk read only until the following `next()` returned false; it may be reused by the caller then
+   * @param length bytes of `chunk` that count, from its start; all of them unless given
    */
-  push(chunk: Buffer): void {
+  push(chunk: Buffer, length = chunk.length): void {
     this.input = chunk
+    this.inputEnd = length
     this.at = 0
   }
 
@@ -72,7 +75,7 @@ export class RecordReader {
    */
   next(): boolean {
     for (;;) {
-      const left = this.input.length - this.at
+      const left = this.inputEnd - this.at
       switch (this.expect) {
         case Expect.HEADER:
           if (!this.readHeader(left)) return false
@@ -114,6 +117,7 @@ export class RecordReader {
   private drained(): false {
     // The caller may reuse its buffer from now on, so no reference is kept.
     this.input = NOTHING
+    this.inputEnd = 0
     this.at = 0
     return false
   }

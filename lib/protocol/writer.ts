@@ -10,6 +10,12 @@ const SLAB_SIZE = 65_536
 const CUT = 65_528
 const END_REQUEST_LENGTH = 8
 
+// What `buffer.write(text, at, encoding)` calls once it has read its arguments; in a node without them that is called.
+type WriteText = (this: Buffer, text: string, at: number) => number
+const writers = Buffer.prototype as Partial<Record<'latin1Write' | 'utf8Write', WriteText>>
+const latin1Write: WriteText = writers.latin1Write ?? function (text, at) { return this.write(text, at, 'latin1') }
+const utf8Write: WriteText = writers.utf8Write ?? function (text, at) { return this.write(text, at, 'utf8') }
+
 // All writers fill one slab in turn, so an idle connection owns no memory. A writer whose bytes end at `slabUsed` may
 // go on there; as soon as another writer takes the slab, the first one's piece is closed.
 let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
@@ -64,8 +70,14 @@ export class RecordWriter {
   endRequest(requestId: number, appStatus: number, protocolStatus: ProtocolStatus): void {
     this.reserve(HEADER_LENGTH + END_REQUEST_LENGTH)
     this.header(RecordType.END_REQUEST, requestId, END_REQUEST_LENGTH)
-    slab.writeUInt32BE(appStatus >>> 0, slabUsed)
-    slab.writeUInt32BE((protocolStatus << 24) >>> 0, slabUsed + 4)
+    slab[slabUsed] = appStatus >>> 24
+    slab[slabUsed + 1] = appStatus >>> 16
+    slab[slabUsed + 2] = appStatus >>> 8
+    slab[slabUsed + 3] = appStatus
+    slab[slabUsed + 4] = protocolStatus
+    slab[slabUsed + 5] = 0
+    slab[slabUsed + 6] = 0
+    slab[slabUsed + 7] = 0
     slabUsed += END_REQUEST_LENGTH
     this.length += END_REQUEST_LENGTH
     this.growingAt = -1
@@ -100,7 +112,7 @@ export class RecordWriter {
     // Anything but the two encodings of nearly all responses, or too long to be sure of its size, takes the way of bytes.
     if ((!isLatin1 && !isUtf8) || most > COPY_LIMIT) return this.stream(type, requestId, Buffer.from(content, encoding))
     const at = this.room(type, requestId, most)
-    const length = slab.write(content, at, isLatin1 ? 'latin1' : 'utf8')
+    const length = isLatin1 ? latin1Write.call(slab, content, at) : utf8Write.call(slab, content, at)
     this.grow(length)
     return length
   }

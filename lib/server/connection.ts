@@ -4,22 +4,15 @@
 import type { Socket } from 'node:net'
 import { type ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
-import {
-  decodeNameValuePairs,
-  encodeGetValuesResult,
-  encodeUnknownType,
-  KEEP_CONN,
-  ManagementVariable,
-  NULL_REQUEST_ID,
-  ProtocolStatus,
-  RecordReader,
-  RecordType,
-  RecordWriter,
-  Role,
-} from '../protocol'
+import { KEEP_CONN, ManagementVariable, NULL_REQUEST_ID, ProtocolStatus, RecordType, Role } from '../protocol/constants'
+import { decodeNameValuePairs } from '../protocol/pairs'
+import { RecordReader } from '../protocol/reader'
+import { encodeGetValuesResult, encodeUnknownType } from '../protocol/records'
+import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
 import { readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
+import { RequestTable } from './request-table'
 import type { Settings } from './options'
 import type { WriteDone } from './socket'
 
@@ -63,7 +56,7 @@ export class Connection implements RequestHost {
   private readonly host: ConnectionHost
   private readonly transport: Socket
   private readonly reader = new RecordReader()
-  private readonly requests = new Map<number, Request>()
+  private readonly requests = new RequestTable()
   private readonly onWritten = (error?: Error | null): void => this.written(error)
   private pendingCount = 0
   /** Bytes of params held by all pending requests. */
@@ -97,12 +90,12 @@ export class Connection implements RequestHost {
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
-    readInto(transport, (chunk) => this.receive(chunk))
+    readInto(transport, (chunk, length) => this.receive(chunk, length))
   }
 
   // ---- input
 
-  private receive(chunk: Buffer): void {
+  private receive(chunk: Buffer, length: number): void {
     if (this.isClosed) return
     if (this.isLingering) {
       if (this.lastReadAt !== Number.POSITIVE_INFINITY) this.lastReadAt = performance.now()
@@ -112,7 +105,7 @@ export class Connection implements RequestHost {
     this.isReading = true
     this.idleSince = Number.NaN
     try {
-      reader.push(chunk)
+      reader.push(chunk, length)
       while (!this.isClosed && reader.next()) this.record(reader.type, reader.requestId)
     } catch (error) {
       // Whatever else it is, reading cannot go on behind it: the next bytes would be taken for records.
@@ -163,7 +156,7 @@ export class Connection implements RequestHost {
   }
 
   private begin(id: number): void {
-    if (this.requests.has(id)) {
+    if (this.requests.get(id) !== undefined) {
       throw new ProtocolError('FCGI_ERR_DUPLICATE_REQUEST_ID', `BEGIN_REQUEST for request ${id}, which is active`, { section: '3.3', requestId: id })
     }
     const { chunk, start } = this.reader
@@ -181,7 +174,7 @@ export class Connection implements RequestHost {
     } else if (settings.maxRequests > 0 && this.host.activeRequests >= settings.maxRequests) {
       this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'the application is overloaded', ProtocolStatus.OVERLOADED)
     } else {
-      this.requests.set(id, new Request(this, id, keepConnection, settings.maxParamsSize))
+      this.requests.add(new Request(this, id, keepConnection, settings.maxParamsSize))
       this.pendingCount++
       this.host.activeRequests++
     }
@@ -312,12 +305,11 @@ export class Connection implements RequestHost {
   }
 
   private release(request: Request): void {
-    if (this.requests.get(request.id) !== request) return
+    if (!this.requests.remove(request)) return
     if (request.isPending) this.pendingCount--
-    this.countBody(request, false, 0)
+    if (request.full || request.bufferedBody > 0) this.countBody(request, false, 0)
     this.pendingParams -= request.countedParams
     request.countedParams = 0
-    this.requests.delete(request.id)
     this.host.activeRequests--
     this.updateReading()
   }
@@ -427,7 +419,7 @@ export class Connection implements RequestHost {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       // nginx closes in the middle of an upload once it was answered; that is its right.
-      const isOfInactiveId = error.requestId !== undefined && !this.requests.has(error.requestId)
+      const isOfInactiveId = error.requestId !== undefined && this.requests.get(error.requestId) === undefined
       if (!isOfInactiveId) {
         this.fail(error)
         return
@@ -436,7 +428,7 @@ export class Connection implements RequestHost {
     this.closeWhenIdle = true
     // As node:http: a client that is gone does not want the answer, unless the server was told otherwise.
     if (!this.host.allowHalfOpen) this.abortAll()
-    for (const request of this.requests.values()) if (request.isPending) this.release(request)
+    for (const request of this.requests.all()) if (request.isPending) this.release(request)
     this.hasUnreadInput = false
     this.flush()
   }
@@ -452,7 +444,7 @@ export class Connection implements RequestHost {
   }
 
   private abortAll(): void {
-    for (const request of this.requests.values()) {
+    for (const request of this.requests.all()) {
       this.release(request)
       request.abort()
     }
@@ -512,7 +504,7 @@ export class Connection implements RequestHost {
       return
     }
     this.idleSince = Number.NaN
-    for (const request of this.requests.values()) {
+    for (const request of this.requests.all()) {
       // Stamped here, not where it begins: that would be a look at the clock for every request.
       if (Number.isNaN(request.startedAt)) request.startedAt = now
       const age = now - request.startedAt

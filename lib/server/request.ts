@@ -8,9 +8,11 @@ import { ProtocolError, type ErrorCode } from '../errors'
 import { BadRequest, requestHead, type RequestHead } from '../cgi/request-head'
 import { cgiResponseHead, plainResponse } from '../cgi/response-head'
 import { ChunkedDecoder } from '../cgi/chunked'
-import { decodeNameValuePairs, type NameValueList, NameValueScanner, ProtocolStatus, RecordType, type RecordWriter } from '../protocol'
+import { ProtocolStatus, RecordType } from '../protocol/constants'
+import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
+import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
-import { detachSocket, dump, emitClose, emitDrain, isConsumed } from './node-internals'
+import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed } from './node-internals'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
 
@@ -228,7 +230,7 @@ export class Request implements SocketHost {
     const req = this.exchange?.req
     if (req === undefined || req.destroyed) return
     req.complete = true
-    this.run(pushEnd, req)
+    if (!endUnread(req)) this.run(pushEnd, req)
   }
 
   // ---- the exchange with the application
@@ -268,7 +270,8 @@ export class Request implements SocketHost {
       else this.completeInput()
     }
     detachSocket(res, socket as unknown as Socket)
-    process.nextTick(emitEnd, res, socket)
+    if (canCloseNow(res) && !socket.isObserved) emitEnd(res, socket)
+    else process.nextTick(emitEnd, res, socket)
     this.phase = Phase.OVER
   }
 

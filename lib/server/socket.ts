@@ -262,6 +262,11 @@ export class RequestSocket extends EventEmitter {
     return this.destroy()
   }
 
+  /** Somebody waits for the end of the socket. */
+  get isObserved(): boolean {
+    return this.listenerCount('close') > 0 || this.listenerCount('finish') > 0 || this.listenerCount('end') > 0
+  }
+
   /** Ends the life of a socket whose request is over: quietly where nobody listens. */
   finish(): void {
     if (this.destroyed) return
@@ -270,7 +275,7 @@ export class RequestSocket extends EventEmitter {
     this._writableState.finished = true
     this._writableState.destroyed = true
     if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
-    if (this.listenerCount('close') > 0 || this.listenerCount('finish') > 0 || this.listenerCount('end') > 0) {
+    if (this.isObserved) {
       process.nextTick(emitFinished, this)
     } else {
       this.closed = true
