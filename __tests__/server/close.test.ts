@@ -89,7 +89,10 @@ describe('server.close()', () => {
 
 it('closeIdleConnections closes idle ones only; the server stays open', async () => {
   const held: ServerResponse[] = []
-  const { server, client } = await serve((req, res) => void (req.url === '/held' ? held.push(res) : res.end('ok')))
+  const { server, client } = await serve((req, res) => {
+    if (req.url === '/held') held.push(res)
+    else res.end('ok')
+  })
   const [idle, busy] = [await client(), await client()]
   idle.send(get(1))
   await idle.response(1)

@@ -1,7 +1,7 @@
 // Every limit and time-out, each with the answer the client gets: always a real one before END_REQUEST.
 
-import type { ServerOptions, } from 'express-fastcgi'
-import type { ServerResponse } from 'node:http'
+import type { ServerOptions } from 'express-fastcgi'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AUTHORIZER, begin, FILTER, params, stdin } from '../support/fcgi-bytes'
 import type { RawResponse } from '../support/raw-client'
 import { GET, POST, next, serve, stopAll } from '../support/serve'
@@ -147,7 +147,7 @@ describe('headersTimeout', () => {
 describe('requestTimeout', () => {
   it('answers 408 when the body does not come; the application sees an abort', async () => {
     const { client, server } = await serve(() => undefined, { requestTimeout: 80, headersTimeout: 0 })
-    const arrived = next<NodeJS.EventEmitter>(server, 'request')
+    const arrived = next<IncomingMessage>(server, 'request')
     const web = await client()
     web.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: '10' }), stdin(1, 'abc'))
     const aborted = next(await arrived, 'aborted')

@@ -1,6 +1,6 @@
 // Starts a FastCGI server of ours for one test and takes it down again. What the tests of lib/server share.
 
-import { EventEmitter, once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import type * as http from 'node:http'
 import { tmpdir } from 'node:os'

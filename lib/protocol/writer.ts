@@ -22,6 +22,10 @@ let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
 let slabUsed = 0
 let slabOwner: RecordWriter | undefined
 
+function own(writer: RecordWriter | undefined): void {
+  slabOwner = writer
+}
+
 /** Gathers the records of one connection until they are taken for one write. */
 export class RecordWriter {
   /** Bytes gathered since the last {@link take}. */
@@ -169,7 +173,7 @@ export class RecordWriter {
       slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
       slabUsed = 0
     }
-    slabOwner = this
+    own(this)
     this.openAt = slabUsed
     this.growingAt = -1
   }
@@ -178,7 +182,7 @@ export class RecordWriter {
     this.growingAt = -1
     if (slabOwner !== this) return
     if (slabUsed > this.openAt) this.pieces.push(slab.subarray(this.openAt, slabUsed))
-    slabOwner = undefined
+    own(undefined)
     this.openAt = -1
   }
 }

@@ -8,7 +8,7 @@ import type { AccessList } from './access'
 import { Connection, type ConnectionHost } from './connection'
 import { dispatch, type DispatchHost } from './dispatch'
 import { messageClasses } from './node-internals'
-import type { Settings } from './options'
+import type { Mount, Settings } from './options'
 import type { Request } from './request'
 
 /** Time-outs are looked after this often at most, and never later than a quarter of the shortest of them. */
@@ -36,7 +36,7 @@ export class Application implements ConnectionHost, DispatchHost {
     this.classes = messageClasses(server)
   }
 
-  get mount(): 'auto' | false | string {
+  get mount(): Mount {
     return this.settings.mount
   }
 

@@ -93,6 +93,11 @@ export class Connection implements RequestHost {
     readInto(transport, (chunk, length) => this.receive(chunk, length))
   }
 
+  /** Asked anew for each record: any of them may close the connection. */
+  private get isOpen(): boolean {
+    return !this.isClosed
+  }
+
   // ---- input
 
   private receive(chunk: Buffer, length: number): void {
@@ -106,7 +111,7 @@ export class Connection implements RequestHost {
     this.idleSince = Number.NaN
     try {
       reader.push(chunk, length)
-      while (!this.isClosed && reader.next()) this.record(reader.type, reader.requestId)
+      while (this.isOpen && reader.next()) this.record(reader.type, reader.requestId)
     } catch (error) {
       // Whatever else it is, reading cannot go on behind it: the next bytes would be taken for records.
       if (!(error instanceof ProtocolError)) {

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
 import { expectContinue, inheritUniqueHeaders, leaveFramingToWebServer, type messageClasses, onHead, setHeaders, takeHead } from './node-internals'
+import type { Mount } from './options'
 import type { Request } from './request'
 import { RequestSocket } from './socket'
 
@@ -22,7 +23,7 @@ export interface Exchange {
 export interface DispatchHost {
   readonly server: http.Server
   readonly classes: ReturnType<typeof messageClasses>
-  readonly mount: 'auto' | false | string
+  readonly mount: Mount
   /** The script this process was started as by the web server itself; `''` when it was started otherwise. */
   readonly spawnedScript: string
 }
@@ -107,7 +108,7 @@ function limited(rawHeaders: string[], maxHeadersCount: number | null): string[]
 
 /** Takes the mount prefix off, as `app.use(prefix, ...)` would: Express's links and redirects then keep it. */
 function mount(host: DispatchHost, req: http.IncomingMessage, head: RequestHead): void {
-  let wanted = host.mount === false ? '' : host.mount
+  let wanted: string = host.mount === false ? '' : host.mount
   if (wanted === 'auto') {
     if (host.spawnedScript === '' || head.scriptFilename !== host.spawnedScript) return
     wanted = scriptPrefix(head.url, head.scriptName)

@@ -76,6 +76,9 @@ export const OPTIONS = {
   },
 } as const satisfies Readonly<Record<string, IntegerOption | BooleanOption | OtherOption>>
 
+/** Where the application is mounted: a path, nowhere, or wherever a spawned script's own name puts it. */
+export type Mount = 'auto' | false | `/${string}`
+
 /** Options of {@link OPTIONS} in the form a caller gives them. */
 export interface FastCGIOptions {
   maxParamsSize?: number
@@ -89,7 +92,7 @@ export interface FastCGIOptions {
   bodyBuffer?: number
   connectionBodyBuffer?: number
   multiplex?: boolean
-  mount?: 'auto' | false | `/${string}`
+  mount?: Mount
   allowedClients?: readonly string[]
 }
 
@@ -125,7 +128,7 @@ export interface Settings {
   readonly bodyBuffer: number
   readonly connectionBodyBuffer: number
   readonly multiplex: boolean
-  readonly mount: 'auto' | false | string
+  readonly mount: Mount
 }
 
 /**

@@ -56,9 +56,8 @@ export type ServerFor<App> = App extends http.Server ? App : Server
  * @returns the server, about to listen
  */
 export function listen<App extends ListenableApp>(app: App, callback?: () => void): ServerFor<App>
-export function listen<App extends ListenableApp>(app: App, port: number | string, callback?: () => void): ServerFor<App>
 export function listen<App extends ListenableApp>(app: App, port: number, host: string, callback?: () => void): ServerFor<App>
-export function listen<App extends ListenableApp>(app: App, options: ListenOptions, callback?: () => void): ServerFor<App>
+export function listen<App extends ListenableApp>(app: App, portOrPath: number | string | ListenOptions, callback?: () => void): ServerFor<App>
 export function listen(app: ListenableApp, ...listenArgs: unknown[]): http.Server {
   const server = serverFor(app)
   // The overloads of net.Server.listen, already narrowed by our own.
