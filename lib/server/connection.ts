@@ -10,7 +10,7 @@ import { RecordReader } from '../protocol/reader'
 import { encodeGetValuesResult, encodeUnknownType } from '../protocol/records'
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
-import { readInto } from './node-internals'
+import { ChunkUse, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
 import type { Settings } from './options'
@@ -37,6 +37,8 @@ const MAX_CONTROL_BACKLOG = 65_536
 /** Output that may wait unread before no further request is accepted. */
 const MAX_OUTPUT_BACKLOG = 1_048_576
 const LINGER_IDLE_MS = 5_000
+/** From here on it is cheaper to hand a piece of body on with the chunk it came in than to copy it. */
+const KEPT_PIECE = 16_384
 const LINGER_TOTAL_MS = 30_000
 
 /** Output on its way to the operating system, in the order written. */
@@ -70,6 +72,8 @@ export class Connection implements RequestHost {
   private controlBacklog = 0
   private readonly flights: Flight[] = []
   private isReading = false
+  private isChunkOwn = false
+  private chunkUse = ChunkUse.READ
   private isFlushScheduled = false
   private isPaused = false
   private isHeldBack = false
@@ -90,7 +94,7 @@ export class Connection implements RequestHost {
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
-    readInto(transport, (chunk, length) => this.receive(chunk, length))
+    readInto(transport, (chunk, length, isOwn) => this.receive(chunk, length, isOwn))
   }
 
   /** Asked anew for each record: any of them may close the connection. */
@@ -100,11 +104,13 @@ export class Connection implements RequestHost {
 
   // ---- input
 
-  private receive(chunk: Buffer, length: number): void {
-    if (this.isClosed) return
+  private receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse {
+    if (this.isClosed) return ChunkUse.READ
+    this.chunkUse = ChunkUse.READ
+    this.isChunkOwn = isOwn
     if (this.isLingering) {
       if (this.lastReadAt !== Number.POSITIVE_INFINITY) this.lastReadAt = performance.now()
-      return
+      return ChunkUse.READ
     }
     const { reader } = this
     this.isReading = true
@@ -123,6 +129,13 @@ export class Connection implements RequestHost {
       this.isReading = false
     }
     this.flush()
+    return this.chunkUse
+  }
+
+  keepsChunk(length: number): boolean {
+    if (length < KEPT_PIECE) return false
+    this.chunkUse = this.isChunkOwn ? ChunkUse.KEPT : ChunkUse.BETTER_KEPT
+    return this.isChunkOwn
   }
 
   private record(type: number, requestId: number): void {
@@ -424,7 +437,8 @@ export class Connection implements RequestHost {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       // nginx closes in the middle of an upload once it was answered; that is its right.
-      const isOfInactiveId = error.requestId !== undefined && this.requests.get(error.requestId) === undefined
+      const isOfInactiveId =
+        error.requestId !== undefined && this.reader.type !== RecordType.BEGIN_REQUEST && this.requests.get(error.requestId) === undefined
       if (!isOfInactiveId) {
         this.fail(error)
         return

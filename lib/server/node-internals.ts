@@ -253,6 +253,7 @@ const READ_SIZE = 65_536
 const probe = new net.Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } } as net.SocketConstructorOpts)
 const kBuffer = findSymbol(probe, 'kBuffer')
 const kBufferCb = findSymbol(probe, 'kBufferCb')
+const kBufferGen = findSymbol(probe, 'kBufferGen')
 probe.destroy()
 
 // One buffer for every connection: it is read out before the callback returns, and an idle connection then owns none.
@@ -263,8 +264,18 @@ interface StreamHandle {
   useUserBuffer?: (buffer: Uint8Array) => void
 }
 
-/** Gets `length` bytes at the start of `chunk`, valid during the call only. */
-type Receive = (chunk: Buffer, length: number) => void
+/** What became of a chunk. */
+export const enum ChunkUse {
+  /** Nothing of it is needed any more. */
+  READ,
+  /** The same, and parts were copied that would better have been kept: the next chunk should be the reader's own. */
+  BETTER_KEPT,
+  /** Parts of it live on, so its memory must not be used again. Only for a chunk that is the reader's own. */
+  KEPT,
+}
+
+/** Gets `length` bytes at the start of `chunk`. They are valid during the call only, unless the chunk is the reader's own. */
+type Receive = (chunk: Buffer, length: number, isOwn: boolean) => ChunkUse
 
 /**
  * Has every chunk that arrives on a socket handed to `receive`. Where node allows it, all reads go to one buffer instead
@@ -272,15 +283,25 @@ type Receive = (chunk: Buffer, length: number) => void
  */
 export function readInto(socket: net.Socket, receive: Receive): void {
   const handle = (socket as unknown as { _handle?: StreamHandle | null })._handle
-  if (kBuffer === undefined || kBufferCb === undefined || typeof handle?.useUserBuffer !== 'function') {
-    socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length))
+  if (kBuffer === undefined || kBufferCb === undefined || kBufferGen === undefined || typeof handle?.useUserBuffer !== 'function') {
+    socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, true))
     return
   }
-  const buffer = process.platform === 'win32' ? Buffer.allocUnsafeSlow(READ_SIZE) : sharedReadBuffer
-  setHidden(socket, kBuffer, buffer)
+  const isShared = process.platform !== 'win32'
+  let current = isShared ? sharedReadBuffer : Buffer.allocUnsafeSlow(READ_SIZE)
+  let use = ChunkUse.READ
+  setHidden(socket, kBuffer, current)
   setHidden(socket, kBufferCb, (length: number) => {
-    receive(buffer, length)
+    use = receive(current, length, current !== sharedReadBuffer)
     return true
   })
-  handle.useUserBuffer(buffer)
+  // Asked after each read: a buffer is the one to use from now on, undefined means the same as before.
+  setHidden(socket, kBufferGen, (): Buffer | undefined => {
+    const isOwn = current !== sharedReadBuffer
+    if (use === ChunkUse.KEPT || (use === ChunkUse.BETTER_KEPT && !isOwn)) current = Buffer.allocUnsafeSlow(READ_SIZE)
+    else if (use === ChunkUse.READ && isOwn && isShared) current = sharedReadBuffer
+    else return undefined
+    return current
+  })
+  handle.useUserBuffer(current)
 }

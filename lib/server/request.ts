@@ -25,6 +25,8 @@ export interface RequestHost {
   scheduleFlush(): void
   /** END_REQUEST was added: the id is free again. FCGI 3.3 */
   ended(request: Request): void
+  /** Whether a piece of the current chunk may live on, instead of being copied. */
+  keepsChunk(length: number): boolean
   /** The application gave its response up midway. */
   cutOff(request: Request): void
   /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
@@ -207,9 +209,7 @@ export class Request implements SocketHost {
     if (this.phase !== Phase.ACTIVE || this.exchange === undefined) return
     const wanted = this.inputComplete ? 0 : this.bodyLeft < 0 ? end - start : Math.min(end - start, this.bodyLeft)
     if (wanted > 0) {
-      // The chunk is reused after this call; what the application gets must be its own.
-      const content = Buffer.allocUnsafe(wanted)
-      chunk.copy(content, 0, start, start + wanted)
+      const content = this.host.keepsChunk(wanted) ? chunk.subarray(start, start + wanted) : copyOf(chunk, start, start + wanted)
       if (this.bodyLeft > 0) this.bodyLeft -= wanted
       this.exchange.socket.bytesRead += wanted
       this.exchange.socket.refreshTimeout()
@@ -482,6 +482,13 @@ const NO_ADDRESSES: SocketAddresses = {
 /** Whether node 20 or 22 writes an informational head late, behind the real one. It does so in ASCII, in one piece. */
 function isInformational(data: string | Uint8Array): boolean {
   return typeof data === 'string' && /^HTTP\/1\.1 1\d\d /.test(data) && data.endsWith('\r\n\r\n')
+}
+
+/** The chunk is reused after the call it came with; what the application gets must be its own. */
+function copyOf(chunk: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start)
+  chunk.copy(copy, 0, start, end)
+  return copy
 }
 
 function pushBody(req: http.IncomingMessage, content: Buffer, request: Request): void {
