@@ -75,20 +75,20 @@ function newest(path) {
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
 }
 
-/** Installs what is missing of {@link TEST_PROGRAMS} on Debian as root; anywhere else says what will be skipped. */
-export function installPrograms() {
-  const missing = missingPrograms()
+/** Installs what is missing of some programs on Debian as root; anywhere else says what has to do without them. */
+export function installPrograms(wanted = TEST_PROGRAMS) {
+  const missing = missingPrograms(wanted)
   if (missing.length === 0) return
   const isRoot = process.getuid?.() === 0
   if (isRoot && findProgram('apt-get') !== undefined) aptInstall(missing.map(({ debianPackage }) => debianPackage))
-  for (const { programs, debianPackage, usedBy } of missingPrograms()) {
+  for (const { programs, debianPackage, usedBy } of missingPrograms(wanted)) {
     const how = isRoot ? `install ${programs[0]}` : `install ${programs[0]} (Debian: ${debianPackage}) or run this once as root`
     say(`setup: ${programs[0]} is missing: ${usedBy} will be skipped; ${how} to have them run`)
   }
 }
 
-function missingPrograms() {
-  return TEST_PROGRAMS.filter(({ programs }) => programs.every((name) => findProgram(name) === undefined))
+function missingPrograms(wanted) {
+  return wanted.filter(({ programs }) => programs.every((name) => findProgram(name) === undefined))
 }
 
 function findProgram(name) {

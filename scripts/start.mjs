@@ -2,7 +2,7 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { build, installPackages, root, run } from './setup.mjs'
+import { build, installPackages, installPrograms, root, run } from './setup.mjs'
 
 const HELP = `Runs the demo of express-fastcgi: an Express site behind FastCGI, in your browser.
 
@@ -67,6 +67,7 @@ ${demo.configuration === undefined ? '' : `  nginx runs with ${demo.configuratio
 
 const options = parse(process.argv.slice(2))
 installPackages()
+if (options.front === 'nginx') installPrograms([{ programs: ['nginx'], debianPackage: 'nginx-light', usedBy: 'the front of --nginx' }])
 build()
 const { start } = await import(compile())
 

@@ -120,6 +120,25 @@ describe('a body longer than CONTENT_LENGTH', () => {
   })
 })
 
+it('pieces of an upload that the application keeps are never written over by what comes later', async () => {
+  const kept: Buffer[] = []
+  const { client } = await serve((req, res) => {
+    req.on('data', (chunk: Buffer) => kept.push(chunk))
+    req.on('end', () => res.end(String(kept.length)))
+  })
+  const web = await client()
+  const upload = Buffer.from(Array.from({ length: 4 * 1_048_576 }, (_, i) => (i * 31 + (i >> 12)) & 255))
+  web.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: String(upload.length) }), stdin(1, upload), stdin(1))
+  await web.response(1)
+  // Other requests use the read buffers again before the pieces are looked at.
+  for (let id = 2; id < 6; id++) {
+    web.send(begin(id, { keep: true }), params(id, { ...POST, CONTENT_LENGTH: '70000' }), stdin(id, Buffer.alloc(70_000, 0xff)), stdin(id))
+    await web.response(id)
+  }
+  const pieces = kept.splice(0)
+  expect(Buffer.concat(pieces).subarray(0, upload.length).equals(upload)).toBe(true)
+})
+
 describe('an early answer', () => {
   it('leaves the connection usable: the tail of the upload is ignored (CVE-2026-129289)', async () => {
     const { client } = await serve((req, res) => res.end(`answer to ${req.url ?? ''}`))

@@ -112,11 +112,16 @@ export class RecordWriter {
     const isUtf8 = encoding === 'utf8' || encoding === 'utf-8'
     if (content.length === 0) return 0
     let most = isUtf8 ? content.length * 3 : content.length
-    if (most > COPY_LIMIT && isUtf8 && content.length <= COPY_LIMIT) most = Buffer.byteLength(content)
+    let isOneByte = isLatin1
+    if (isUtf8 && most > COPY_LIMIT && content.length <= COPY_LIMIT) {
+      most = Buffer.byteLength(content)
+      // Then it is ASCII, and the cheaper of the two encodings will do.
+      isOneByte = most === content.length
+    }
     // Anything but the two encodings of nearly all responses, or too long to be sure of its size, takes the way of bytes.
     if ((!isLatin1 && !isUtf8) || most > COPY_LIMIT) return this.stream(type, requestId, Buffer.from(content, encoding))
     const at = this.room(type, requestId, most)
-    const length = isLatin1 ? latin1Write.call(slab, content, at) : utf8Write.call(slab, content, at)
+    const length = isOneByte ? latin1Write.call(slab, content, at) : utf8Write.call(slab, content, at)
     this.grow(length)
     return length
   }
