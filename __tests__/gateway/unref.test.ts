@@ -16,14 +16,10 @@ it.each<[string, GatewayOptions]>([
   const server = createNetServer(async (socket) => {
     const peer = new Peer(socket)
     const request = await peer.request()
-    during.push(...pipes())
     if (request !== undefined) peer.write(answer(request.id, 'X: y\n\n'))
   })
-  const during: string[] = []
   const listener = gateway(server, options)
   await supertest(listener).get('/').expect(200)
-  // The measure can see a pipe at all: the one the answer is waited for on.
-  expect(during.length).toBeGreaterThan(before.length)
   while (pipes().length > before.length) await new Promise((resolve) => setImmediate(resolve))
   expect(server.listening).toBe(true)
   await listener.close()

@@ -32,8 +32,8 @@ export function readAll(chunks: readonly Buffer[]): Outcome {
       reader.push(memory.subarray(3))
       while (reader.next()) {
         const fragment = reader.content
-        if (reader.contentLength > 0 && fragment.length === 0 && !isSkipped(reader.type)) throw new Error('a fragment without bytes')
-        if (pieces.length === 0) announced = isSkipped(reader.type) ? 0 : reader.contentLength
+        if (reader.contentLength > 0 && fragment.length === 0 && !isSkipped(reader.type, reader.requestId)) throw new Error('a fragment without bytes')
+        if (pieces.length === 0) announced = isSkipped(reader.type, reader.requestId) ? 0 : reader.contentLength
         pieces.push(fragment.toString('latin1'))
         const content = pieces.join('')
         if (content.length > announced) throw new Error(`${content.length} bytes in a record of ${announced}`)
@@ -54,9 +54,9 @@ export function readAll(chunks: readonly Buffer[]): Outcome {
   return { records }
 }
 
-/** ABORT_REQUEST and unknown types: handed out without their content. */
-function isSkipped(type: number): boolean {
-  return type === 2 || type === 0 || type > 11
+/** ABORT_REQUEST, unknown types, and streams of no request (id 0): handed out without their content. */
+export function isSkipped(type: number, requestId: number): boolean {
+  return type === 2 || type === 0 || type > 11 || (requestId === 0 && [4, 5, 6, 7, 8].includes(type))
 }
 
 function codeOf(error: unknown): string {

@@ -5,7 +5,7 @@ import { RecordReader } from '../../lib/protocol'
 import * as fcgi from '../support/fcgi-bytes'
 import { countAllocations } from './count'
 import { property, type Random } from './random'
-import { expectOutcome, type Outcome, randomCut, readAll, type ReadRecord } from './read-all'
+import { expectOutcome, isSkipped, type Outcome, randomCut, readAll, type ReadRecord } from './read-all'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 const latin1 = (text: string): string => hex(text).toString('latin1')
@@ -282,12 +282,16 @@ describe('work and memory follow the bytes that arrived, never a length field', 
   })
 })
 
+it('a stream record with id 0 belongs to no stream: it is handed out once, however it is cut (FCGI 3.3, 4)', () => {
+  expectOutcome(fcgi.record(5, 0, 'x'.repeat(20)), { records: [rec(5, 0, '')] })
+})
+
 describe('random input', () => {
   it('random records arrive as sent, at random cuts', () => {
     property(300, (random) => {
       const sent = Array.from({ length: random.below(20) }, () => randomRecord(random))
       const bytes = Buffer.concat(sent.map(({ type, requestId, content, padding }) => fcgi.record(type, requestId, content, padding)))
-      const records = sent.map(({ type, requestId, content }) => rec(type, requestId, isSkipped(type) ? '' : content.toString('latin1')))
+      const records = sent.map(({ type, requestId, content }) => rec(type, requestId, isSkipped(type, requestId) ? '' : content.toString('latin1')))
       expect(readAll(randomCut(bytes, random))).toEqual({ records })
     })
   })
@@ -319,10 +323,6 @@ describe('random input', () => {
     })
   })
 })
-
-function isSkipped(type: number): boolean {
-  return type === 2 || type === 0 || type > 11
-}
 
 function randomRecord(random: Random): { type: number; requestId: number; content: Buffer; padding: number } {
   const type = random.below(14)

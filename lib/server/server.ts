@@ -42,8 +42,11 @@ export function createServer(options?: ServerOptions | http.RequestListener, req
 /** What `listen` can serve: a request listener (Express, Connect), a Koa application, or an http.Server. */
 export type ListenableApp = http.RequestListener | { callback(): http.RequestListener } | http.Server
 
-/** An http.Server stays what it is; anything else gets a server of its own. */
-export type ServerFor<App> = App extends http.Server ? App : Server
+/** What may follow the application: as for `net.Server.listen`, nothing included. */
+export type ListenArguments =
+  | [callback?: () => void]
+  | [portOrPath: number | string | ListenOptions, callback?: () => void]
+  | [port: number, host: string, callback?: () => void]
 
 /**
  * Drop-in for `app.listen(...)`: serves an application over FastCGI.
@@ -55,9 +58,9 @@ export type ServerFor<App> = App extends http.Server ? App : Server
  * @param listenArgs as for `net.Server.listen`; a unix socket also takes `mode`, `owner` and `group`
  * @returns the server, about to listen
  */
-export function listen<App extends ListenableApp>(app: App, callback?: () => void): ServerFor<App>
-export function listen<App extends ListenableApp>(app: App, port: number, host: string, callback?: () => void): ServerFor<App>
-export function listen<App extends ListenableApp>(app: App, portOrPath: number | string | ListenOptions, callback?: () => void): ServerFor<App>
+export function listen(app: http.RequestListener | { callback(): http.RequestListener }, ...listenArgs: ListenArguments): Server
+export function listen<S extends http.Server>(server: S, ...listenArgs: ListenArguments): S
+export function listen(app: ListenableApp, ...listenArgs: ListenArguments): http.Server
 export function listen(app: ListenableApp, ...listenArgs: unknown[]): http.Server {
   const server = serverFor(app)
   // The overloads of net.Server.listen, already narrowed by our own.
