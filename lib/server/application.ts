@@ -11,7 +11,7 @@ import { messageClasses } from './node-internals'
 import type { Mount, Settings } from './options'
 import type { Request } from './request'
 
-/** Time-outs are looked after this often at most, and never later than a quarter of the shortest of them. */
+/** The clock ticks at a quarter of the shortest time-out, within these bounds; a time-out fires at most two ticks late. */
 const SWEEP_MAX_MS = 1_000
 const SWEEP_MIN_MS = 20
 

@@ -38,7 +38,7 @@ const MAX_CONTROL_BACKLOG = 65_536
 const MAX_OUTPUT_BACKLOG = 1_048_576
 const LINGER_IDLE_MS = 5_000
 /** From here on it is cheaper to hand a piece of body on with the chunk it came in than to copy it. */
-const KEPT_PIECE = 16_384
+const KEPT_PIECE = 24_576
 const LINGER_TOTAL_MS = 30_000
 
 /** Output on its way to the operating system, in the order written. */

@@ -7,7 +7,7 @@ import { isMainThread } from 'node:worker_threads'
 import cluster from 'node:cluster'
 import { FastCGIError } from '../errors'
 import { isLoopback, listenCall, type ListenTarget, processEnvironment } from './listen-target'
-import { accountId, checkPath, existing, isFile, removeStale, setOwner, withRights } from './unix-socket'
+import { accountId, checkPath, existing, isFile, removeStale, setOwner, setRights, withRights } from './unix-socket'
 
 /** net.Server's listen, bound to the server. */
 type NetListen = (options: object) => unknown
@@ -66,14 +66,19 @@ function listenUnix(
 ): void {
   const { path, mode, owner, group, ...rest } = options
   const bindOptions = { ...rest, path }
-  // A cluster's primary creates the socket of its workers, and a server that shares a handle creates none.
-  if (!isFile(path) || (cluster.isWorker && rest.exclusive !== true)) {
+  if (!isFile(path)) {
     netListen(bindOptions)
     return
   }
   checkPath(path)
   const uid = accountId('passwd', owner)
   const gid = accountId('group', group)
+  if (cluster.isWorker && rest.exclusive !== true) {
+    // The primary's umask counts until then; nothing here can make that instant go away.
+    server.once('listening', () => setRights(path, mode, uid, gid))
+    netListen(bindOptions)
+    return
+  }
   const bind = (): void => {
     withRights(path, mode, () => netListen(bindOptions))
     if ((uid === -1 && gid === -1) || existing(path) === undefined) return

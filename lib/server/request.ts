@@ -55,6 +55,8 @@ const RECORD_HEADER = 8
 
 /** What a small piece of body costs besides its bytes: the Buffer, and its place in the stream's queue (measured: about 115). */
 const CHUNK_OVERHEAD = 128
+/** A piece that is kept holds the 64 KiB it came in; there is room for two that are large enough to be kept. */
+const HALF_A_CHUNK = 32_768
 
 /** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
 const LARGE_HEAD = 4_096
@@ -209,11 +211,12 @@ export class Request implements SocketHost {
     if (this.phase !== Phase.ACTIVE || this.exchange === undefined) return
     const wanted = this.inputComplete ? 0 : this.bodyLeft < 0 ? end - start : Math.min(end - start, this.bodyLeft)
     if (wanted > 0) {
-      const content = this.host.keepsChunk(wanted) ? chunk.subarray(start, start + wanted) : copyOf(chunk, start, start + wanted)
+      const isKept = this.host.keepsChunk(wanted)
+      const content = isKept ? chunk.subarray(start, start + wanted) : copyOf(chunk, start, start + wanted)
       if (this.bodyLeft > 0) this.bodyLeft -= wanted
       this.exchange.socket.bytesRead += wanted
       this.exchange.socket.refreshTimeout()
-      this.run(pushBody, this.exchange.req, content, this)
+      this.run(pushBody, this.exchange.req, content, isKept ? Math.max(wanted, HALF_A_CHUNK) : wanted, this)
       this.hasBody = true
       if (this.bodyLeft === 0) this.completeInput()
     }
@@ -491,9 +494,9 @@ function copyOf(chunk: Buffer, start: number, end: number): Buffer {
   return copy
 }
 
-function pushBody(req: http.IncomingMessage, content: Buffer, request: Request): void {
+function pushBody(req: http.IncomingMessage, content: Buffer, size: number, request: Request): void {
   if (req.destroyed) return
-  request.pushed(content.length, req.push(content))
+  request.pushed(size, req.push(content))
 }
 
 function pushEnd(req: http.IncomingMessage): void {

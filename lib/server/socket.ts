@@ -67,7 +67,7 @@ export class RequestSocket extends EventEmitter {
   readonly pending = false
   readonly allowHalfOpen = true
   // Set by node's http code, which expects to find them.
-  server: unknown
+  server: { readonly highWaterMark?: number | undefined }
   parser: unknown = null
   _httpMessage: unknown = null
   _paused = false
@@ -87,7 +87,7 @@ export class RequestSocket extends EventEmitter {
   private readonly host: SocketHost
   private idleTimer: NodeJS.Timeout | undefined
 
-  constructor(host: SocketHost, server: unknown) {
+  constructor(host: SocketHost, server: object) {
     super()
     this.host = host
     this.server = server
@@ -151,7 +151,7 @@ export class RequestSocket extends EventEmitter {
     return !this.destroyed && !this._writableState.ended
   }
   get writableHighWaterMark(): number {
-    return getDefaultHighWaterMark(false)
+    return this.server.highWaterMark ?? getDefaultHighWaterMark(false)
   }
   get writableCorked(): number {
     return this._writableState.corked
@@ -184,7 +184,7 @@ export class RequestSocket extends EventEmitter {
     return !this.destroyed
   }
   get readableHighWaterMark(): number {
-    return getDefaultHighWaterMark(false)
+    return this.server.highWaterMark ?? getDefaultHighWaterMark(false)
   }
 
   resume(): this {

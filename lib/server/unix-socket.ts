@@ -87,6 +87,12 @@ export function withRights(path: string, mode: number | undefined, bind: () => v
   if (previous === undefined && existing(path)?.isSocket() === true) chmodSync(path, wanted)
 }
 
+/** Sets the rights of a socket that another process created for us: the primary of a cluster. */
+export function setRights(path: string, mode: number | undefined, uid: number, gid: number): void {
+  chmodSync(path, mode ?? DEFAULT_MODE)
+  if (uid !== -1 || gid !== -1) setOwner(path, uid, gid)
+}
+
 /**
  * Gives a socket file its owner and group.
  *
