@@ -156,7 +156,7 @@ describe('requestTimeout', () => {
   })
 
   it('closes the connection when the answer has begun: the web server then cuts its client off', async () => {
-    const { client } = await serve((_req, res) => void res.write('begun'), { requestTimeout: 80, headersTimeout: 0 })
+    const { client } = await serve((req, res) => void res.write('begun', () => req.resume()), { requestTimeout: 80, headersTimeout: 0 })
     const web = await client()
     web.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: '10' }), stdin(1, 'abc'))
     await web.closed

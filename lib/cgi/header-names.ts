@@ -24,6 +24,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Names come from clients, so the memory for them is bounded; a site uses some dozens. */
 const CACHE_SIZE = 1_000
+const LONGEST_CACHED = 64
 const cache = new Map<string, string>()
 
 /**
@@ -37,7 +38,7 @@ export function headerName(variable: string): string {
   const known = cache.get(variable)
   if (known !== undefined) return known
   const spelled = spell(variable.slice(5))
-  if (cache.size < CACHE_SIZE) {
+  if (cache.size < CACHE_SIZE && variable.length <= LONGEST_CACHED) {
     // The key is copied: a slice would keep the whole PARAMS block of one request alive.
     cache.set(Buffer.from(variable, 'latin1').toString('latin1'), spelled)
   }

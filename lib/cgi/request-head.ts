@@ -93,16 +93,20 @@ interface Variable {
   readonly header: string
 }
 
-const VARIABLES: readonly (readonly [string, Meaning])[] = [
-  // The CGI variables of these two are the authority; a second spelling is a way to smuggle. CGI 4.1.18
-  ['HTTP_CONTENT_LENGTH', Meaning.NOTHING],
-  ['HTTP_CONTENT_TYPE', Meaning.NOTHING],
+/** Headers that are more than headers here. */
+const SPECIAL_HEADERS = new Map<string, Meaning>([
+  // The CGI variables of these two are the authority; a second one is a way to smuggle. CGI 4.1.18
+  ['content-length', Meaning.NOTHING],
+  ['content-type', Meaning.NOTHING],
   // httpoxy, CVE-2016-5385: nginx, Caddy and h2o pass it on.
-  ['HTTP_PROXY', Meaning.NOTHING],
-  ['HTTP_TRANSFER_ENCODING', Meaning.TRANSFER_ENCODING],
-  ['HTTP_X_ORIGINAL_URL', Meaning.X_ORIGINAL_URL],
-  ['HTTP_AUTHORIZATION', Meaning.AUTHORIZATION],
-  ['HTTP_EXPECT', Meaning.EXPECT],
+  ['proxy', Meaning.NOTHING],
+  ['transfer-encoding', Meaning.TRANSFER_ENCODING],
+  ['x-original-url', Meaning.X_ORIGINAL_URL],
+  ['authorization', Meaning.AUTHORIZATION],
+  ['expect', Meaning.EXPECT],
+])
+
+const VARIABLES: readonly (readonly [string, Meaning])[] = [
   ['REQUEST_METHOD', Meaning.REQUEST_METHOD],
   ['REQUEST_URI', Meaning.REQUEST_URI],
   ['QUERY_STRING', Meaning.QUERY_STRING],
@@ -125,9 +129,10 @@ const VARIABLES: readonly (readonly [string, Meaning])[] = [
   ['UNENCODED_URL', Meaning.UNENCODED_URL],
   ['IIS_WasUrlRewritten', Meaning.IIS_WAS_URL_REWRITTEN],
 ]
-const known = new Map<string, Variable>(VARIABLES.map(([name, meaning]) => [name, { meaning, header: name.startsWith(PREFIX) ? headerName(name) : '' }]))
+const known = new Map<string, Variable>(VARIABLES.map(([name, meaning]) => [name, { meaning, header: '' }]))
 /** Names come from clients too, so the memory for them is bounded. */
 const MAX_KNOWN = 1_000
+const LONGEST_KNOWN = 64
 const NOTHING: Variable = { meaning: Meaning.NOTHING, header: '' }
 
 function variableOf(name: string): Variable {
@@ -135,12 +140,13 @@ function variableOf(name: string): Variable {
   if (found !== undefined) return found
   const variable = name.startsWith(PREFIX) ? headerVariable(headerName(name)) : NOTHING
   // Copied: a slice would keep the PARAMS content of one request alive.
-  if (known.size < MAX_KNOWN) known.set(Buffer.from(name, 'latin1').toString('latin1'), variable)
+  if (known.size < MAX_KNOWN && name.length <= LONGEST_KNOWN) known.set(Buffer.from(name, 'latin1').toString('latin1'), variable)
   return variable
 }
 
+/** By the header it becomes, not by its own spelling: `HTTP_CONTENT-LENGTH` must not slip through as a second Content-Length. */
 function headerVariable(header: string): Variable {
-  return { meaning: header === '' ? Meaning.BAD_HEADER : Meaning.HEADER, header }
+  return { meaning: header === '' ? Meaning.BAD_HEADER : (SPECIAL_HEADERS.get(header.toLowerCase()) ?? Meaning.HEADER), header }
 }
 
 /**

@@ -11,6 +11,8 @@ export type NameValueList = string[]
 
 /** Names are the web server's and its clients'; those of a site are some dozens, so the memory for them is bounded. */
 const MAX_INTERNED = 2_000
+/** A longer name is nobody's usual one; it may be 100 kB of a hostile client. */
+const MAX_INTERNED_LENGTH = 64
 const MAX_POSITIONS = 256
 const interned = new Map<string, string>()
 /** The name seen last at each place of a list. A web server sends its variables in one order, so it is nearly always the next one too. */
@@ -82,7 +84,7 @@ export class NameValueScanner {
 function intern(name: string, position: number): string {
   let known = interned.get(name)
   if (known === undefined) {
-    if (interned.size >= MAX_INTERNED) return name
+    if (name.length > MAX_INTERNED_LENGTH || interned.size >= MAX_INTERNED) return name
     // Copied: a slice would keep the PARAMS content of one request alive.
     known = Buffer.from(name, 'latin1').toString('latin1')
     interned.set(known, known)

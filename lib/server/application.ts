@@ -23,6 +23,8 @@ export class Application implements ConnectionHost, DispatchHost {
   isClosing = false
   /** Who may connect over TCP; undefined for anybody. Decided when listening starts. */
   access: AccessList | undefined
+  /** False for a unix socket, whose rights are the file system's. True until that is known: a list must not be passed by. */
+  isTcp = true
   /** Path of the script as which a web server started this process, `''` when none did. */
   spawnedScript = ''
 
@@ -60,12 +62,6 @@ export class Application implements ConnectionHost, DispatchHost {
     }
     this.connections.add(new Connection(this, transport))
     this.armSweep()
-  }
-
-  /** A unix socket has a path or nothing for an address; its rights are the file system's. */
-  private get isTcp(): boolean {
-    const address = this.server.address()
-    return typeof address === 'object' && address !== null
   }
 
   closed(connection: Connection): void {

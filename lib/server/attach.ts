@@ -29,7 +29,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   server.keepAliveTimeout = options.keepAliveTimeout ?? 0
   if (options.requestTimeout !== undefined) server.requestTimeout = options.requestTimeout
   if (options.headersTimeout !== undefined) server.headersTimeout = options.headersTimeout
-  else if (server.requestTimeout > 0) server.headersTimeout = Math.min(server.headersTimeout || 60_000, server.requestTimeout)
+  else if (server.requestTimeout > 0) server.headersTimeout = Math.min(server.headersTimeout, server.requestTimeout)
   if (options.maxHeadersCount !== undefined) server.maxHeadersCount = options.maxHeadersCount
   if (options.maxConnections !== undefined && options.maxConnections > 0) server.maxConnections = options.maxConnections
 
@@ -43,6 +43,9 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     readAccess() {
       application.access = accessList(options.allowedClients, process.env['FCGI_WEB_SERVER_ADDRS'])
       return { isRestricted: application.access !== undefined }
+    },
+    started(isTcp) {
+      application.isTcp = isTcp
     },
     inherited() {
       if (isSpawned()) application.spawnedScript = process.argv[1] ?? ''

@@ -37,9 +37,9 @@ const MAX_CONTROL_BACKLOG = 65_536
 /** Output that may wait unread before no further request is accepted. */
 const MAX_OUTPUT_BACKLOG = 1_048_576
 const LINGER_IDLE_MS = 5_000
+const LINGER_TOTAL_MS = 30_000
 /** From here on it is cheaper to hand a piece of body on with the chunk it came in than to copy it. */
 const KEPT_PIECE = 24_576
-const LINGER_TOTAL_MS = 30_000
 
 /** Output on its way to the operating system, in the order written. */
 interface Flight {
@@ -80,8 +80,8 @@ export class Connection implements RequestHost {
   private isClosed = false
   /** Close as soon as no request is active. */
   private closeWhenIdle = false
-  /** Part of a request was not read: a close now could destroy its answer on the way. */
-  private hasUnreadInput = false
+  /** Ids of requests that are over and whose STDIN is not: a close now could destroy an answer on its way. */
+  private unread: Set<number> | undefined
   /** Our side is ended, and what still comes is discarded. */
   private isLingering = false
   /** When the connection is cut off, in spite of whatever is still under way. */
@@ -149,8 +149,11 @@ export class Connection implements RequestHost {
     }
     const request = this.requests.get(requestId)
     // An inactive id, for example the tail of an upload that the application did not read. FCGI 3.3
-    if (request === undefined) return
     const { chunk, start, end } = this.reader
+    if (request === undefined) {
+      if (type === RecordType.STDIN && start === end) this.unread?.delete(requestId)
+      return
+    }
     switch (type) {
       case RecordType.PARAMS:
         request.paramsRecord(chunk, start, end)
@@ -161,7 +164,7 @@ export class Connection implements RequestHost {
         return
       case RecordType.DATA:
         // Only a Filter has a use for it; out of order it is a violation all the same.
-        if (request.isPending) {
+        if (request.awaitsParams) {
           throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'DATA before the params were complete', { section: '3.3', requestId })
         }
         return
@@ -181,6 +184,7 @@ export class Connection implements RequestHost {
     const role = ((chunk[start] ?? 0) << 8) | (chunk[start + 1] ?? 0)
     const keepConnection = ((chunk[start + 2] ?? 0) & KEEP_CONN) !== 0
     const { settings } = this.host
+    this.unread?.delete(id)
     // A peer that sends requests and reads no answers must not fill our memory with them.
     if (this.outputBacklog > MAX_OUTPUT_BACKLOG) this.holdBack()
     if (role !== Role.RESPONDER) {
@@ -205,7 +209,7 @@ export class Connection implements RequestHost {
     this.writer.endStream(RecordType.STDOUT, id)
     this.writer.endRequest(id, 1, protocolStatus)
     this.controlBytes += this.writer.length - before
-    this.hasUnreadInput = true
+    this.noteUnread(id)
     if (!keepConnection) this.closeWhenIdle = true
     this.scheduleFlush()
   }
@@ -286,8 +290,17 @@ export class Connection implements RequestHost {
 
   ended(request: Request): void {
     this.release(request)
-    if (!request.stdinEnded) this.hasUnreadInput = true
+    if (!request.stdinEnded) this.noteUnread(request.id)
     if (!request.keepConnection) this.closeWhenIdle = true
+  }
+
+  private noteUnread(id: number): void {
+    this.unread ??= new Set()
+    this.unread.add(id)
+  }
+
+  countControl(bytes: number): void {
+    this.controlBytes += bytes
   }
 
   cutOff(request: Request): void {
@@ -382,12 +395,13 @@ export class Connection implements RequestHost {
       request.gatheredDone = undefined
       request.isGathered = false
     }
-    requests.length = 0
-    if (this.controlBytes > 0) {
+    // Every write has a flight, so that its callback never settles another one's.
+    if (this.controlBytes > 0 || (requests.length === 0 && pieces.length > 0)) {
       this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, isLast: false })
       this.controlBacklog += this.controlBytes
       this.controlBytes = 0
     }
+    requests.length = 0
     this.send(pieces, before)
     if (this.controlBacklog > MAX_CONTROL_BACKLOG) this.updateReading()
     this.closeIfDone()
@@ -447,8 +461,12 @@ export class Connection implements RequestHost {
     this.closeWhenIdle = true
     // As node:http: a client that is gone does not want the answer, unless the server was told otherwise.
     if (!this.host.allowHalfOpen) this.abortAll()
-    for (const request of this.requests.all()) if (request.isPending) this.release(request)
-    this.hasUnreadInput = false
+    for (const request of this.requests.all()) {
+      if (!request.isPending && !request.awaitsBody) continue
+      this.release(request)
+      request.abort()
+    }
+    this.unread = undefined
     this.flush()
   }
 
@@ -485,7 +503,7 @@ export class Connection implements RequestHost {
   private closeIfDone(): void {
     if (this.requests.size > 0 || this.isClosed || this.isLingering) return
     if (!this.closeWhenIdle && !this.host.isClosing) return
-    if (this.hasUnreadInput) this.linger()
+    if (this.unread !== undefined && this.unread.size > 0) this.linger()
     else this.close()
   }
 
@@ -505,7 +523,7 @@ export class Connection implements RequestHost {
 
   /** Closes the connection if no request is active, now or as soon as that is so. */
   closeIfIdle(): void {
-    if (this.requests.size === 0 && this.gatheredRequests.length === 0) this.closeIfDone()
+    if (this.requests.size === 0 && this.gatheredRequests.length === 0 && this.writer.length === 0) this.closeIfDone()
   }
 
   /** Closes the connection whatever is going on. */
@@ -531,7 +549,7 @@ export class Connection implements RequestHost {
         if (headersTimeout > 0 && age >= headersTimeout) {
           request.refuse('408 Request Timeout', `the request was not complete within ${headersTimeout} ms (headersTimeout)`)
         }
-      } else if (!request.inputComplete && requestTimeout > 0 && age >= requestTimeout) {
+      } else if (request.isStuck && requestTimeout > 0 && age >= requestTimeout) {
         request.giveUp('408 Request Timeout', `the body was not complete within ${requestTimeout} ms (requestTimeout)`)
       }
     }

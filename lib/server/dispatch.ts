@@ -103,7 +103,13 @@ function onFinish(this: http.ServerResponse): void {
 /** As node's parser: what is beyond the limit is left out; 0 means no limit, null the default of 2000. */
 function limited(rawHeaders: string[], maxHeadersCount: number | null): string[] {
   const most = 2 * (maxHeadersCount ?? 2_000)
-  return most > 0 && rawHeaders.length > most ? rawHeaders.slice(0, most) : rawHeaders
+  if (most === 0 || rawHeaders.length <= most) return rawHeaders
+  const kept = rawHeaders.slice(0, most)
+  // Without these two a body parser would not see that there is a body; they come last.
+  for (let i = most; i < rawHeaders.length; i += 2) {
+    if (/^(?:content-length|transfer-encoding)$/i.test(rawHeaders[i] ?? '')) kept.splice(-2, 2, rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '')
+  }
+  return kept
 }
 
 /** Takes the mount prefix off, as `app.use(prefix, ...)` would: Express's links and redirects then keep it. */

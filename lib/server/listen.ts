@@ -7,7 +7,9 @@ import { isMainThread } from 'node:worker_threads'
 import cluster from 'node:cluster'
 import { FastCGIError } from '../errors'
 import { isLoopback, listenCall, type ListenTarget, processEnvironment } from './listen-target'
-import { accountId, checkPath, existing, isFile, removeStale, setOwner, setRights, withRights } from './unix-socket'
+import { accountId, checkPath, existing, isFile, removeStale, setRights, withRights } from './unix-socket'
+
+const OWNER_ONLY = 0o600
 
 /** net.Server's listen, bound to the server. */
 type NetListen = (options: object) => unknown
@@ -16,6 +18,8 @@ type NetListen = (options: object) => unknown
 export interface Listener {
   /** Who may connect is decided now; throws on a list that does not parse. */
   readAccess(): { isRestricted: boolean }
+  /** The server listens. */
+  started(isTcp: boolean): void
   /** The server listens on a socket that a web server or a spawner passed. */
   inherited(): void
   /** A start is under way: it waits for the answer whether a socket file is stale. */
@@ -38,12 +42,17 @@ export function startListening(server: http.Server, listener: Listener, netListe
   const { isRestricted } = listener.readAccess()
   if (callback !== undefined) server.once('listening', callback)
   explainErrors(server, target)
+  server.once('listening', () => {
+    const address = server.address()
+    const isTcp = typeof address === 'object' && address !== null
+    listener.started(isTcp)
+    if (isTcp && !isRestricted && !isLoopback(address.address)) warnOfOpenPort(address.address)
+  })
   switch (target.kind) {
     case 'unix':
       listenUnix(server, listener, netListen, target.options)
       return
     case 'tcp':
-      if (!isRestricted && !isLoopback(target.options.host)) warnOfOpenPort(target.options.host)
       netListen(target.options)
       return
     case 'fd':
@@ -80,10 +89,13 @@ function listenUnix(
     return
   }
   const bind = (): void => {
-    withRights(path, mode, () => netListen(bindOptions))
-    if ((uid === -1 && gid === -1) || existing(path) === undefined) return
+    const isGiven = uid !== -1 || gid !== -1
+    // For nobody else until it has the owner and group that its rights are meant for.
+    withRights(path, isGiven ? OWNER_ONLY : mode, () => netListen(bindOptions))
+    // Not listening: somebody else was quicker, and the socket there is not ours.
+    if (!isGiven || !server.listening) return
     try {
-      setOwner(path, uid, gid)
+      setRights(path, mode, uid, gid)
     } catch (error) {
       // Not one connection may come in with rights other than those asked for.
       server.close(() => server.emit('error', error))

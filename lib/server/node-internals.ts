@@ -65,10 +65,10 @@ export function isConsumed(req: http.IncomingMessage): boolean {
 }
 
 /** Discards a body nobody reads, as node:http does when the response is finished. */
-export function dump(req: http.IncomingMessage): void {
+export function dump(req: http.IncomingMessage, res: http.ServerResponse): void {
   const internals = req as unknown as HttpMessageInternals
   const state = internals._readableState
-  if (state !== undefined && req.complete && req.readableLength === 0 && !isObserved(req) && hasKnownStates) {
+  if (state !== undefined && req.complete && req.readableLength === 0 && !isObserved(req) && res.listenerCount('finish') <= 1 && hasKnownStates) {
     // Nobody would hear 'end' and 'close': the state behind them, without the five turns of the event loop it takes. What
     // node's `optimizeEmptyRequests` does.
     internals._dumped = true
@@ -89,8 +89,8 @@ export function dump(req: http.IncomingMessage): void {
  * @returns false when somebody may notice: use `push(null)`
  */
 export function endUnread(req: http.IncomingMessage): boolean {
-  const state = (req as unknown as HttpMessageInternals)._readableState
-  if (state === undefined || !hasKnownStates || req.readableFlowing !== null || req.readableLength > 0 || isObserved(req)) return false
+  const { _readableState: state, _consuming: isConsuming } = req as unknown as HttpMessageInternals
+  if (state === undefined || isConsuming !== false || !hasKnownStates || req.readableFlowing !== null || req.readableLength > 0 || isObserved(req)) return false
   state.ended = true
   return true
 }

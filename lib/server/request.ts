@@ -23,6 +23,8 @@ export interface RequestHost {
   gathered(request: Request): void
   /** The writer's content may leave at the end of this tick. */
   scheduleFlush(): void
+  /** Output was added that no response accounts for: a refusal. */
+  countControl(bytes: number): void
   /** END_REQUEST was added: the id is free again. FCGI 3.3 */
   ended(request: Request): void
   /** Whether a piece of the current chunk may live on, instead of being copied. */
@@ -74,7 +76,7 @@ export class Request implements SocketHost {
   inputComplete = false
   /** The reader of the body has enough for now. */
   full = false
-  /** Memory held by body that the application has not read yet, in bytes; kept up to date by {@link measureBody}. */
+  /** Memory held by body that the application has not read yet, in bytes; counted by the connection. */
   bufferedBody = 0
   /** Bytes of params that the connection counted for this request. */
   countedParams = 0
@@ -112,9 +114,27 @@ export class Request implements SocketHost {
     return this.phase === Phase.PARAMS || this.phase === Phase.AWAITING_BODY
   }
 
+  /** PARAMS are still arriving. */
+  get awaitsParams(): boolean {
+    return this.phase === Phase.PARAMS
+  }
+
   /** Bytes of params held. */
   get paramsSize(): number {
-    return this.params?.length ?? 0
+    return this.params?.length ?? this.paramsText.length
+  }
+
+  /** A body was announced, or has begun, and is not complete. */
+  get awaitsBody(): boolean {
+    return !this.inputComplete && (this.head?.bodyUnannounced !== true || this.hasBody)
+  }
+
+  /**
+   * The body does not come. Once the answer has begun and nobody reads the body, that is no reason to cut the answer off:
+   * nginx stops sending STDIN then.
+   */
+  get isStuck(): boolean {
+    return this.awaitsBody && (!this.headSent || (this.exchange !== undefined && isConsumed(this.exchange.req)))
   }
 
   get isHeadSent(): boolean {
@@ -150,7 +170,6 @@ export class Request implements SocketHost {
       this.paramsText = params.toString()
       this.head = requestHead(new NameValueScanner(this.paramsText))
     } catch (error) {
-      if (error instanceof ProtocolError) throw error
       if (!(error instanceof BadRequest)) throw error
       this.host.report('FCGI_ERR_BAD_REQUEST', error.message, this.id)
       this.refuse('400 Bad Request', error.message)
@@ -265,7 +284,7 @@ export class Request implements SocketHost {
     }
     const { req, res, socket } = exchange
     const consumed = isConsumed(req)
-    if (!consumed) dump(req)
+    if (!consumed) dump(req, res)
     if (!this.inputComplete) {
       // The id is free now, so nothing more of this body can be told from another request's.
       const mayBeEmpty = this.head?.bodyUnannounced === true && !this.hasBody
@@ -284,11 +303,14 @@ export class Request implements SocketHost {
    */
   refuse(status: string, text: string, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE, appStatus = protocolStatus === 0 ? 0 : 1): void {
     if (this.outputEnded) return
+    const { writer } = this.host
+    const before = writer.length
     if (!this.headSent) {
       this.headSent = true
-      this.host.writer.stream(RecordType.STDOUT, this.id, plainResponse(status, text), 'latin1')
+      writer.stream(RecordType.STDOUT, this.id, plainResponse(status, text), 'latin1')
     }
     this.endOutput(appStatus, protocolStatus)
+    this.host.countControl(writer.length - before)
     this.params = undefined
     this.phase = Phase.OVER
     this.host.scheduleFlush()

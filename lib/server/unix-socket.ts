@@ -2,7 +2,7 @@
 // never has wider rights than asked for. Knows files, not servers.
 
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, lstatSync, readFileSync, type Stats, unlinkSync } from 'node:fs'
+import { chmodSync, lchownSync, lstatSync, readFileSync, type Stats, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { FastCGIError, OptionError } from '../errors'
 
@@ -87,10 +87,11 @@ export function withRights(path: string, mode: number | undefined, bind: () => v
   if (previous === undefined && existing(path)?.isSocket() === true) chmodSync(path, wanted)
 }
 
-/** Sets the rights of a socket that another process created for us: the primary of a cluster. */
+/** Sets the rights of a socket that exists: one made narrower first, or by another process, the primary of a cluster. */
 export function setRights(path: string, mode: number | undefined, uid: number, gid: number): void {
-  chmodSync(path, mode ?? DEFAULT_MODE)
+  if (existing(path)?.isSocket() !== true) return
   if (uid !== -1 || gid !== -1) setOwner(path, uid, gid)
+  chmodSync(path, mode ?? DEFAULT_MODE)
 }
 
 /**
@@ -100,7 +101,8 @@ export function setRights(path: string, mode: number | undefined, uid: number, g
  */
 export function setOwner(path: string, uid: number, gid: number): void {
   try {
-    chownSync(path, uid, gid)
+    // Not the target of a link that somebody put there meanwhile.
+    lchownSync(path, uid, gid)
   } catch (error) {
     const message = `${path} cannot be given to owner ${uid}, group ${gid} (-1: unchanged): only root may do that, or the owner for a group it is in`
     throw new FastCGIError('FCGI_ERR_SOCKET_RIGHTS', message, error)
