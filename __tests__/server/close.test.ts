@@ -68,6 +68,24 @@ describe('server.close()', () => {
     await silent.closed
   })
 
+  it('is not held open by a request that was answered before its empty STDIN record came', async () => {
+    const { server, client } = await serve((_req, res) => res.end('ok'))
+    const web = await client({ allowHalfOpen: true })
+    web.send(begin(1, { keep: true }), params(1, GET))
+    await web.response(1)
+    web.send(stdin(1))
+    // Another exchange, so that the record has certainly been read.
+    web.send(get(2))
+    await web.response(2)
+    const ended = new Promise<void>((resolve) => web.socket.once('end', resolve))
+    const closed = once(server, 'close')
+    server.close()
+    await ended
+    // The peer's side is still open: only a connection that lingers would wait for it.
+    await closed
+    web.destroy()
+  }, 4_000)
+
   it('calls back, also with the error of a server that does not run', async () => {
     const { server } = await serve(() => undefined)
     await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())))
@@ -174,6 +192,26 @@ describe('an application that gives its response up midway', () => {
     await web.closed
     expect(log).toEqual(['close, destroyed: true, finished: false'])
   })
+})
+
+it('a lingering connection is cut off when its peer neither sends nor closes', async () => {
+  // The bounds are 5 s and 30 s; their clock goes twenty times as fast here.
+  const start = performance.now()
+  const origin = process.hrtime.bigint()
+  const clock = jest.spyOn(performance, 'now').mockImplementation(() => start + (20 * Number(process.hrtime.bigint() - origin)) / 1e6)
+  try {
+    const { server, client } = await serve((_req, res) => res.end('early'))
+    const web = await client({ allowHalfOpen: true })
+    web.send(begin(1), params(1, { ...GET, REQUEST_METHOD: 'POST', CONTENT_LENGTH: '1000' }))
+    await web.response(1)
+    await web.closed
+    const closed = once(server, 'close')
+    server.close()
+    await closed
+    web.destroy()
+  } finally {
+    clock.mockRestore()
+  }
 })
 
 describe('the peer ends its side', () => {

@@ -137,6 +137,50 @@ describe('meta-variables that no HTTP request can have', () => {
     expect(JSON.parse((await web.response(1)).body.toString())).toEqual({ keys: ['--proto--', 'constructor'], polluted: null })
   })
 
+  it.each([
+    ['HTTP_CONTENT-LENGTH', 'content-length', '10'],
+    ['HTTP_Content_Length', 'content-length', '10'],
+    ['HTTP_CONTENT-TYPE', 'content-type', undefined],
+    ['HTTP_Proxy', 'proxy', undefined],
+    ['HTTP_Transfer-Encoding', 'transfer-encoding', undefined],
+  ])('%s in an unusual spelling does not become %s', async (variable, header, expected) => {
+    const { client } = await serve((req, res) => void req.resume().on('end', () => res.end(JSON.stringify([req.headers[header] ?? null]))))
+    const web = await client()
+    web.send(begin(1), params(1, { ...POST, [variable]: '5', CONTENT_LENGTH: '10' }), stdin(1, '0123456789'), stdin(1))
+    expect(JSON.parse((await web.response(1)).body.toString())).toEqual([expected ?? null])
+  })
+
+  it('DATA for a complete request that waits for its body is no violation', async () => {
+    const served = await ok()
+    const errors: unknown[] = []
+    served.server.on('clientError', (error) => errors.push(error))
+    const web = await served.client()
+    web.send(begin(1), params(1, POST), record(8, 1, 'data'), stdin(1))
+    expect((await web.response(1)).body.toString()).toBe('ok')
+    expect(errors).toEqual([])
+  })
+
+  it('params of requests that wait for their body are bounded too', async () => {
+    const served = await serve((_req, res) => res.end('ok'), { connectionBodyBuffer: 65_536 })
+    const web = await served.client()
+    for (let id = 1; id <= 3; id++) web.send(begin(id, { keep: true }), params(id, { ...POST, HTTP_X_BIG: 'v'.repeat(30_000) }))
+    web.send(begin(4, { keep: true }), params(4, { ...POST, HTTP_X_BIG: 'v'.repeat(30_000) }, { end: false }))
+    const refused = await Promise.race([3, 4].map(async (id) => (await web.response(id)).head.status))
+    expect(refused).toBe(503)
+  })
+
+  it('names of a hundred kilobytes are not remembered', async () => {
+    const served = await ok()
+    const web = await served.client()
+    const before = process.memoryUsage().rss
+    for (let i = 0; i < 1_000; i++) {
+      web.send(begin(1, { keep: true }), params(1, { ...GET, [`HTTP_X_${i}_${'N'.repeat(100_000)}`]: 'v' }), stdin(1))
+      await web.response(1)
+    }
+    // Remembered in three places they would be three times 100 MB.
+    expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1_048_576)
+  })
+
   it('a hundred thousand empty params are read and mean nothing', async () => {
     const served = await ok()
     const web = await served.client()

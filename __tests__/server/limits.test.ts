@@ -164,6 +164,24 @@ describe('requestTimeout', () => {
     expect(web.records()[0]!.content.toString()).toMatch(/begun$/)
   })
 
+  it('does not cut off an answer whose request announced no body, though STDIN is never closed', async () => {
+    const { client } = await serve(
+      (req, res) => {
+        res.write('a stream, ')
+        if (req.method === 'POST') req.resume()
+      },
+      { requestTimeout: 40, headersTimeout: 0 },
+    )
+    const web = await client()
+    web.send(begin(1, { keep: true }), params(1, GET))
+    await web.next()
+    // The clock has certainly gone past the limit once another request ran into it.
+    const other = await client()
+    other.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: '10' }))
+    await other.closed
+    expect(web.closedHow).toBeUndefined()
+  })
+
   it('does not concern a request whose body is complete', async () => {
     const { client, held } = await holding({ requestTimeout: 40, headersTimeout: 0, keepAliveTimeout: 0 })
     const web = await client()

@@ -1,6 +1,6 @@
 // What an application finds behind req.socket, res.socket and cgiParams().
 
-import { cgiParams, createServer, Server } from 'express-fastcgi'
+import { attach, cgiParams, createServer, Server } from 'express-fastcgi'
 import express from 'express'
 import * as http from 'node:http'
 import * as net from 'node:net'
@@ -150,6 +150,42 @@ it('accepts what people call on a socket', async () => {
     [socket.setNoDelay(true), socket.setKeepAlive(true), socket.ref(), socket.unref(), socket.setTimeout(1_000), socket.setTimeout(0)].every((it) => it === socket),
   )
   expect(same).toBe(true)
+})
+
+it.each(['before', 'behind'] as const)("'end' comes to a reader that began with req.read() %s the end of STDIN", async (order) => {
+  const { client } = await serve((req, res) => {
+    req.read()
+    setImmediate(() => {
+      req.on('readable', () => void req.read())
+      req.on('end', () => res.end('ended'))
+    })
+  })
+  const web = await client()
+  if (order === 'before') web.send(begin(1), params(1, GET), stdin(1))
+  else {
+    web.send(begin(1), params(1, GET))
+    await new Promise(setImmediate)
+    web.send(stdin(1))
+  }
+  expect((await web.response(1)).body.toString()).toBe('ended')
+})
+
+it("req is not over yet for a listener of the response's 'finish', and closes afterwards", async () => {
+  const log: string[] = []
+  await seen(GET, (req, res) => {
+    res.on('finish', () => {
+      log.push(`destroyed ${String(req.destroyed)}`)
+      req.on('close', () => log.push('close'))
+    })
+  })
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  expect(log).toEqual(['destroyed false', 'close'])
+})
+
+it('attach leaves a time-out off that was off', () => {
+  expect(attach(http.createServer({ headersTimeout: 0 })).headersTimeout).toBe(0)
+  expect(attach(http.createServer({ requestTimeout: 5_000 })).headersTimeout).toBe(5_000)
 })
 
 it('counts bytes', async () => {

@@ -75,6 +75,24 @@ describe('a listening socket on fd 0 (FCGI 2.2)', () => {
   })
 })
 
+it.each([
+  ['Apache/2.4.71 (Debian)', 'END_REQUEST with appStatus 1: mod_fcgid kills the process of a connection that closes early', 1],
+  ['nginx/1.22.1', 'the connection is closed', undefined],
+])('a response destroyed midway in a process that %s started: %s', async (software, _what, appStatus) => {
+  const { one, address } = await startWith({ path: path.join(folder, 'app.sock') }, (fd) => ({ stdin: fd }))
+  await one.report('listening')
+  const client = await connect(address)
+  const variables = { REQUEST_METHOD: 'GET', REQUEST_URI: '/torso', SERVER_SOFTWARE: software }
+  client.send(begin(1, { keep: true }), params(1, variables), stdin(1))
+  if (appStatus === undefined) {
+    await client.closed
+    expect(client.records().map(({ type }) => type)).toEqual([6])
+  } else {
+    expect((await client.response(1)).end).toEqual({ appStatus, protocolStatus: 0 })
+  }
+  client.destroy()
+})
+
 describe('a listening socket from systemd, fd 3 (sd_listen_fds(3))', () => {
   // LISTEN_PID has to be the pid of the process itself, which only a shell that becomes it can know beforehand.
   const shell = 'exec env LISTEN_FDS=1 LISTEN_PID=$$ "$@"'

@@ -28,7 +28,7 @@ export const OPTIONS = {
   },
   maxPendingRequests: {
     kind: 'integer', unit: 'requests', default: 1_000, min: 0,
-    text: 'Requests of one connection that have begun and whose params are not complete; beyond it 503. 0: no limit.',
+    text: 'Requests of one connection that have begun and whose params are not complete, or that wait to see whether they have a body; beyond it 503. 0: no limit.',
   },
   maxRequests: {
     kind: 'integer', unit: 'requests', default: 0, min: 0,
@@ -48,7 +48,7 @@ export const OPTIONS = {
   },
   requestTimeout: {
     kind: 'integer', unit: 'ms', default: 300_000, min: 0,
-    text: 'Time for the body of a request to be complete; then 408, or an abort when the answer has begun. 0: no limit.',
+    text: 'Time for the body of a request to be complete; then 408, or an abort when the answer has begun and the body is being read. 0: no limit.',
   },
   keepAliveTimeout: {
     kind: 'integer', unit: 'ms', default: 0, min: 0,

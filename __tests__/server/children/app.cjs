@@ -11,7 +11,11 @@ const errorOf = (error) => ({ code: error.code, message: error.message, name: er
 
 process.on('warning', (warning) => report({ event: 'warning', code: warning.code, message: warning.message }))
 const options = JSON.parse(process.env.SERVER_OPTIONS ?? '{}')
-const server = createServer(options, (req, res) => res.end(`pid ${process.pid} ${req.url}`))
+const server = createServer(options, (req, res) => {
+  if (req.url !== '/torso') return res.end(`pid ${process.pid} ${req.url}`)
+  res.write('torso')
+  setImmediate(() => res.destroy())
+})
 server.on('drop', (data) => report({ event: 'drop', remoteAddress: data?.remoteAddress }))
 server.on('error', (error) => {
   report({ event: 'error', ...errorOf(error), listening: server.listening })
