@@ -93,6 +93,16 @@ it.each([
   client.destroy()
 })
 
+it('standard output and error that are closed (cgi-fcgi) are made safe before a connection could get their numbers', async () => {
+  const socketPath = path.join(folder, 'app.sock')
+  const one = start({ shell: 'exec "$@" 3>&1 1>&- 2>&-', env: { REPORT_FD: '3' }, args: [{ path: socketPath }] })
+  await one.report('listening')
+  if (process.platform === 'linux') {
+    for (const fd of [1, 2]) expect(fs.readlinkSync(`/proc/${one.process.pid ?? 0}/fd/${fd}`)).toBe('/dev/null')
+  }
+  expect(await answer(socketPath)).toBe(`pid ${one.process.pid ?? 0} /hello`)
+})
+
 describe('a listening socket from systemd, fd 3 (sd_listen_fds(3))', () => {
   // LISTEN_PID has to be the pid of the process itself, which only a shell that becomes it can know beforehand.
   const shell = 'exec env LISTEN_FDS=1 LISTEN_PID=$$ "$@"'
