@@ -19,7 +19,7 @@ describe('the header that a meta-variable stands for (CGI 4.1.18)', () => {
     ['', 'HTTP_HASOWNPROPERTY', 'Hasownproperty'],
   ])('%s: %s is %s', (_rule, variable, header) => {
     expect(headerName(variable)).toBe(header)
-    // The second time it comes out of the cache.
+    // The second time is no different.
     expect(headerName(variable)).toBe(header)
   })
 

@@ -22,11 +22,6 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 /** What a field name may consist of. RFC 9110 5.6.2 */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** Names come from clients, so the memory for them is bounded; a site uses some dozens. */
-const CACHE_SIZE = 1_000
-const LONGEST_CACHED = 64
-const cache = new Map<string, string>()
-
 /**
  * The header that a meta-variable stands for, in its usual spelling.
  *
@@ -35,17 +30,7 @@ const cache = new Map<string, string>()
  * @see CGI 4.1.18
  */
 export function headerName(variable: string): string {
-  const known = cache.get(variable)
-  if (known !== undefined) return known
-  const spelled = spell(variable.slice(5))
-  if (cache.size < CACHE_SIZE && variable.length <= LONGEST_CACHED) {
-    // The key is copied: a slice would keep the whole PARAMS block of one request alive.
-    cache.set(Buffer.from(variable, 'latin1').toString('latin1'), spelled)
-  }
-  return spelled
-}
-
-function spell(name: string): string {
+  const name = variable.slice(5)
   // Judged first: toUpperCase makes two letters of some that are none here.
   if (!TOKEN.test(name)) return ''
   const dashed = name.replaceAll('_', '-').toUpperCase()

@@ -136,9 +136,11 @@ interface HeadPrinting {
   _headerSent: boolean
 }
 const { _storeHeader: storeHeader } = http.OutgoingMessage.prototype as unknown as HeadPrinting
+// The one place without another way. To say so at once is better than a server whose responses never get a head.
+if (typeof storeHeader !== 'function') throw new Error(`express-fastcgi does not know how node ${process.version} prints response heads: use Node 20, 22, 24 or 26`)
 
 /** Gets the head of a response, from the status line to the empty line, when node has printed it. */
-export type HeadListener = (res: http.ServerResponse, head: string) => void
+type HeadListener = (res: http.ServerResponse, head: string) => void
 let headListener: HeadListener = () => undefined
 
 /**

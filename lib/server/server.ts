@@ -20,12 +20,8 @@ export class Server extends http.Server {
     const given = typeof options === 'function' ? {} : (options ?? {})
     checkOptions(given)
     super(given, typeof options === 'function' ? options : requestListener)
-    attach(this, fastCGIOptions(given))
+    attach(this, given as FastCGIOptions)
   }
-}
-
-function fastCGIOptions(options: ServerOptions): FastCGIOptions {
-  return options as FastCGIOptions
 }
 
 /**
