@@ -8,6 +8,7 @@ module.exports = {
   moduleFileExtensions: ['ts', 'js', 'json', 'node'],
   moduleNameMapper: {
     '^express-fastcgi$': '<rootDir>/lib/index.ts',
+    '^express-fastcgi/register$': '<rootDir>/lib/register.ts',
     '^express-fastcgi/(client|gateway|protocol)$': '<rootDir>/lib/$1/index.ts',
   },
   testTimeout: 30_000,

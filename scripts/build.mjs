@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
-const entries = ['client/index', 'gateway/index', 'protocol/index', 'index']
+const entries = ['client/index', 'gateway/index', 'protocol/index', 'register', 'index']
 
 // Built aside and moved into place at the end: whoever uses dist/ meanwhile never sees half of it.
 mkdirSync(join(root, '.cache'), { recursive: true })

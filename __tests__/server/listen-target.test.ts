@@ -1,6 +1,6 @@
 import { addressTarget, isLoopback, listenCall, type ListenEnvironment } from '../../lib/server/listen-target'
 
-const NOWHERE: ListenEnvironment = { env: {}, pid: 4711, isSocket: () => false }
+const NOWHERE: ListenEnvironment = { env: {}, pid: 4711, isSocket: () => false, isListener: () => false }
 const done = (): void => undefined
 
 describe('the arguments of listen(), as of net.Server.listen', () => {
@@ -60,11 +60,11 @@ describe('listen() without an address', () => {
   const systemd = { LISTEN_FDS: '1', LISTEN_PID: '4711' }
 
   it('FASTCGI_LISTEN comes first', () => {
-    expect(at({ env: { FASTCGI_LISTEN: '9001', ...systemd }, isSocket: fds(0, 3) })).toMatchObject({ kind: 'tcp', options: { port: 9001 } })
+    expect(at({ env: { FASTCGI_LISTEN: '9001', ...systemd }, isListener: fds(0, 3) })).toMatchObject({ kind: 'tcp', options: { port: 9001 } })
   })
 
   it('then the socket systemd passed as fd 3', () => {
-    expect(at({ env: systemd, isSocket: fds(0, 3) })).toEqual({ kind: 'fd', options: { fd: 3 } })
+    expect(at({ env: systemd, isListener: fds(0, 3) })).toEqual({ kind: 'fd', options: { fd: 3 } })
     expect(at({ env: { ...systemd, LISTEN_FDS: '2' } })).toEqual({ kind: 'fd', options: { fd: 3 } })
   })
 
@@ -75,17 +75,17 @@ describe('listen() without an address', () => {
     ['is nonsense', { LISTEN_FDS: 'x', LISTEN_PID: '4711' }],
     ['is empty', { LISTEN_FDS: '', LISTEN_PID: '4711' }],
   ])('LISTEN_FDS that %s is not ours', (_what, env) => {
-    expect(at({ env, isSocket: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
+    expect(at({ env, isListener: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
   })
 
-  it('then a listening socket on fd 0 (FCGI 2.2)', () => expect(at({ isSocket: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } }))
+  it('then a listening socket on fd 0 (FCGI 2.2)', () => expect(at({ isListener: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } }))
 
   it('an empty FASTCGI_LISTEN is as good as none', () => {
-    expect(at({ env: { FASTCGI_LISTEN: '' }, isSocket: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
+    expect(at({ env: { FASTCGI_LISTEN: '' }, isListener: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
   })
 
   it.each([[[undefined]], [[null]], [[]], [[done]], [[undefined, done]]])('%j asks the environment', (args) => {
-    expect(at({ isSocket: fds(0) }, args)).toEqual({ kind: 'fd', options: { fd: 0 } })
+    expect(at({ isListener: fds(0) }, args)).toEqual({ kind: 'fd', options: { fd: 0 } })
   })
 
   it('else it says what was looked for and what to do', () => {

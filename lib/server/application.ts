@@ -6,6 +6,7 @@ import type { ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
 import type { AccessList } from './access'
 import { Connection, type ConnectionHost } from './connection'
+import { byFirstByte } from './first-byte'
 import { dispatch, type DispatchHost } from './dispatch'
 import { messageClasses } from './node-internals'
 import type { Mount, Settings } from './options'
@@ -28,13 +29,23 @@ export class Application implements ConnectionHost, DispatchHost {
   /** Path of the script as which a web server started this process, `''` when none did. */
   spawnedScript = ''
 
+  /** Takes the connections that turn out to speak HTTP; undefined where nothing but FastCGI is spoken. */
+  private readonly http: ((transport: Socket) => void) | undefined
+  /** node's own value, which is meant for HTTP; NaN where it has been replaced. */
+  private readonly httpKeepAliveTimeout: number
+
   private readonly connections = new Set<Connection>()
+  /** Those that have not sent a byte by which they could be told apart. */
+  private readonly undecided = new Set<Socket>()
   private readonly warned = new Set<ErrorCode>()
   private sweeper: NodeJS.Timeout | undefined
 
-  constructor(server: http.Server, settings: Settings) {
+  /** @param http takes connections that speak HTTP; absent, everything is taken for FastCGI */
+  constructor(server: http.Server, settings: Settings, http?: { accept: (transport: Socket) => void; keepAliveTimeout: number }) {
     this.server = server
     this.settings = settings
+    this.http = http?.accept
+    this.httpKeepAliveTimeout = http?.keepAliveTimeout ?? Number.NaN
     this.classes = messageClasses(server)
   }
 
@@ -60,8 +71,32 @@ export class Application implements ConnectionHost, DispatchHost {
       this.server.emit('drop', { localAddress, localPort, remoteAddress, remotePort, remoteFamily })
       return
     }
-    this.connections.add(new Connection(this, transport))
+    if (this.http === undefined) this.speakFastCGI(transport)
+    else this.decide(transport, this.http)
+  }
+
+  private speakFastCGI(transport: Socket, firstBytes?: Buffer): void {
+    this.connections.add(new Connection(this, transport, firstBytes))
     this.armSweep()
+  }
+
+  private decide(transport: Socket, http: (transport: Socket) => void): void {
+    const { undecided } = this
+    undecided.add(transport)
+    const forget = (): void => {
+      undecided.delete(transport)
+    }
+    transport.once('close', forget)
+    byFirstByte(transport, {
+      fastcgi: (socket, bytes) => {
+        forget()
+        this.speakFastCGI(socket, bytes)
+      },
+      http: (socket) => {
+        forget()
+        http(socket)
+      },
+    })
   }
 
   closed(connection: Connection): void {
@@ -107,17 +142,25 @@ export class Application implements ConnectionHost, DispatchHost {
     const wasClosing = this.isClosing
     this.isClosing = true
     for (const connection of this.connections) connection.closeIfIdle()
+    for (const transport of this.undecided) transport.destroy()
     this.isClosing = wasClosing
   }
 
   closeAll(): void {
     for (const connection of this.connections) connection.destroy()
+    for (const transport of this.undecided) transport.destroy()
+  }
+
+  /** For connections of FastCGI: those of HTTP are node's to look after. */
+  private get keepAliveTimeout(): number {
+    const { keepAliveTimeout } = this.server
+    return keepAliveTimeout === this.httpKeepAliveTimeout ? 0 : keepAliveTimeout
   }
 
   private armSweep(): void {
     if (this.sweeper !== undefined || this.connections.size === 0) return
-    const { headersTimeout, requestTimeout, keepAliveTimeout } = this.server
-    const shortest = Math.min(...[headersTimeout, requestTimeout, keepAliveTimeout].filter((timeout) => timeout > 0), 4 * SWEEP_MAX_MS)
+    const { headersTimeout, requestTimeout } = this.server
+    const shortest = Math.min(...[headersTimeout, requestTimeout, this.keepAliveTimeout].filter((timeout) => timeout > 0), 4 * SWEEP_MAX_MS)
     const delay = Math.max(SWEEP_MIN_MS, Math.min(SWEEP_MAX_MS, shortest / 4))
     this.sweeper = setTimeout(() => this.sweep(), delay).unref()
   }
@@ -125,7 +168,8 @@ export class Application implements ConnectionHost, DispatchHost {
   private sweep(): void {
     this.sweeper = undefined
     const now = performance.now()
-    const { headersTimeout, requestTimeout, keepAliveTimeout } = this.server
+    const { headersTimeout, requestTimeout } = this.server
+    const { keepAliveTimeout } = this
     for (const connection of this.connections) connection.sweep(now, headersTimeout, requestTimeout, keepAliveTimeout)
     this.armSweep()
   }

@@ -5,11 +5,17 @@ import type { Socket } from 'node:net'
 import { OptionError } from '../errors'
 import { accessList } from './access'
 import { Application } from './application'
+import { socketPath } from './inherited'
 import { isSpawned, type Listener, startListening } from './listen'
 import { removeHttpListener } from './node-internals'
 import { checkOptions, type FastCGIOptions, settings } from './options'
 
 const attached = new WeakSet<http.Server>()
+
+/** Whether {@link attach} was called for a server. */
+export function isAttached(server: http.Server): boolean {
+  return attached.has(server)
+}
 
 /**
  * Turns any http.Server that is not yet listening into a FastCGI server, in place: its `listen()` then speaks FastCGI, and
@@ -25,18 +31,22 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   if (server.listening) throw new OptionError('attach() must come before listen(): this server listens already', 'FCGI_ERR_ALREADY_LISTENING')
   attached.add(server)
 
+  const httpKeepAliveTimeout = options.keepAliveTimeout === undefined ? server.keepAliveTimeout : Number.NaN
+  if (options.keepAliveTimeout !== undefined) server.keepAliveTimeout = options.keepAliveTimeout
   // node's default of 5 s closes connections that the web server is about to reuse.
-  server.keepAliveTimeout = options.keepAliveTimeout ?? 0
+  else if (options.protocol !== 'auto') server.keepAliveTimeout = 0
   if (options.requestTimeout !== undefined) server.requestTimeout = options.requestTimeout
   if (options.headersTimeout !== undefined) server.headersTimeout = options.headersTimeout
   else if (server.requestTimeout > 0) server.headersTimeout = Math.min(server.headersTimeout, server.requestTimeout)
   if (options.maxHeadersCount !== undefined) server.maxHeadersCount = options.maxHeadersCount
   if (options.maxConnections !== undefined && options.maxConnections > 0) server.maxConnections = options.maxConnections
 
-  const application = new Application(server, settings(options))
-  removeHttpListener(server)
+  const acceptHttp = removeHttpListener(server)
+  const http = options.protocol === 'auto' ? { accept: httpAcceptor(server, acceptHttp), keepAliveTimeout: httpKeepAliveTimeout } : undefined
+  const application = new Application(server, settings(options), http)
   server.on('connection', (socket: Socket) => application.accept(socket))
 
+  let inheritedFd = -1
   const listener: Listener = {
     generation: 0,
     isStarting: false,
@@ -47,12 +57,16 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     started(isTcp) {
       application.isTcp = isTcp
     },
-    inherited() {
+    inherited(fd) {
+      inheritedFd = fd
       if (isSpawned()) application.spawnedScript = process.argv[1] ?? ''
     },
   }
   const netListen = server.listen.bind(server) as (options: object) => unknown
   const close = server.close.bind(server)
+  const address = server.address.bind(server)
+  const closeIdleConnections = server.closeIdleConnections.bind(server)
+  const closeAllConnections = server.closeAllConnections.bind(server)
   Object.assign(server, {
     listen(...args: unknown[]) {
       startListening(server, listener, netListen, args)
@@ -65,12 +79,25 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
       application.startClosing()
       return close(callback)
     },
+    // node says null of a unix socket it did not make itself, and applications look for `address().port`.
+    address() {
+      return address() ?? (server.listening && inheritedFd >= 0 ? (socketPath(inheritedFd) ?? `fd:${inheritedFd}`) : null)
+    },
     closeIdleConnections() {
       application.closeIdle()
+      closeIdleConnections()
     },
     closeAllConnections() {
       application.closeAll()
+      closeAllConnections()
     },
   })
   return server
+}
+
+function httpAcceptor(server: http.Server, acceptHttp: ReturnType<typeof removeHttpListener>): (socket: Socket) => void {
+  if (acceptHttp === undefined) {
+    throw new OptionError(`option protocol cannot be 'auto' here: this server does not speak HTTP in a way that node ${process.version} is known for`)
+  }
+  return (socket) => acceptHttp.call(server, socket)
 }

@@ -88,13 +88,18 @@ export class Connection implements RequestHost {
   private deadline = Number.POSITIVE_INFINITY
   private lastReadAt = Number.POSITIVE_INFINITY
 
-  constructor(host: ConnectionHost, transport: Socket) {
+  /** @param firstBytes read from the transport already */
+  constructor(host: ConnectionHost, transport: Socket, firstBytes?: Buffer) {
     this.host = host
     this.transport = transport
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
     readInto(transport, (chunk, length, isOwn) => this.receive(chunk, length, isOwn))
+    if (firstBytes === undefined) return
+    // It was read as a stream until now, and stands still.
+    transport.resume()
+    this.receive(firstBytes, firstBytes.length, true)
   }
 
   /** Asked anew for each record: any of them may close the connection. */

@@ -1,8 +1,8 @@
 // Where to listen: the arguments of net.Server's listen(), or what the environment says when there are none.
 
-import { fstatSync } from 'node:fs'
 import { isIP, type ListenOptions as NetListenOptions } from 'node:net'
 import { FastCGIError, OptionError } from '../errors'
+import { isListeningSocket, isSocket } from './inherited'
 
 /** The options of `net.Server.listen` and what FastCGI adds for unix sockets. */
 export interface ListenOptions extends NetListenOptions {
@@ -34,6 +34,8 @@ export interface ListenEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly pid: number
   readonly isSocket: (fd: number) => boolean
+  /** Whether a file descriptor is a socket that listens; in doubt, whether it is a socket. */
+  readonly isListener: (fd: number) => boolean
 }
 
 /** First file descriptor systemd passes. sd_listen_fds(3) */
@@ -101,18 +103,33 @@ function withBacklog(value: unknown): { backlog?: number } {
   return typeof value === 'number' ? { backlog: value } : {}
 }
 
-/** Without arguments: FASTCGI_LISTEN, then systemd, then a listening socket on fd 0. */
-function automaticTarget({ env, pid, isSocket }: ListenEnvironment): ListenTarget {
-  const address = env['FASTCGI_LISTEN']
-  if (address !== undefined && address !== '') return addressTarget(address)
-  if (env['LISTEN_PID'] === String(pid) && Number(env['LISTEN_FDS']) > 0) return { kind: 'fd', options: { fd: SYSTEMD_FIRST_FD } }
-  if (isSocket(LISTENSOCK_FILENO)) return { kind: 'fd', options: { fd: LISTENSOCK_FILENO } }
+function automaticTarget(environment: ListenEnvironment): ListenTarget {
+  const [target] = environmentTargets(environment)
+  if (target !== undefined) return target
   throw new FastCGIError(
     'FCGI_ERR_NO_LISTEN_ADDRESS',
     'listen() was called without an address, and there is none in the environment: FASTCGI_LISTEN is not set, systemd passed ' +
-      'no socket (LISTEN_FDS), and standard input is not a socket from spawn-fcgi, mod_fcgid or lighttpd. ' +
+      'no socket (LISTEN_FDS), and standard input is not a listening socket from spawn-fcgi, mod_fcgid or lighttpd. ' +
       "Give one, for example listen('/run/my-app.sock') or listen(9000), or set FASTCGI_LISTEN=/run/my-app.sock",
   )
+}
+
+/**
+ * Where the environment says to listen, the first of: FASTCGI_LISTEN, the sockets of systemd, a listening socket on fd 0.
+ *
+ * @throws {OptionError} FCGI_ERR_OPTION for a FASTCGI_LISTEN that is no address
+ */
+export function environmentTargets({ env, pid, isListener }: ListenEnvironment): ListenTarget[] {
+  const address = env['FASTCGI_LISTEN']
+  if (address !== undefined && address !== '') return [addressTarget(address)]
+  if (env['LISTEN_PID'] === String(pid) && Number(env['LISTEN_FDS']) > 0) {
+    return Array.from({ length: Number(env['LISTEN_FDS']) }, (_, i) => inheritedTarget(SYSTEMD_FIRST_FD + i))
+  }
+  return isListener(LISTENSOCK_FILENO) ? [inheritedTarget(LISTENSOCK_FILENO)] : []
+}
+
+function inheritedTarget(fd: number): ListenTarget {
+  return { kind: 'fd', options: { fd } }
 }
 
 /**
@@ -141,12 +158,6 @@ export function isLoopback(host: string): boolean {
 export const processEnvironment: ListenEnvironment = {
   env: process.env,
   pid: process.pid,
-  isSocket: (fd) => {
-    try {
-      return fstatSync(fd).isSocket()
-    } catch {
-      // Closed, so it is not a socket either.
-      return false
-    }
-  },
+  isSocket,
+  isListener: (fd) => isListeningSocket(fd, true),
 }

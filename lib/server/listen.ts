@@ -20,8 +20,8 @@ export interface Listener {
   readAccess(): { isRestricted: boolean }
   /** The server listens. */
   started(isTcp: boolean): void
-  /** The server listens on a socket that a web server or a spawner passed. */
-  inherited(): void
+  /** The server is about to listen on a socket that a web server or a spawner passed. */
+  inherited(fd: number): void
   /** A start is under way: it waits for the answer whether a socket file is stale. */
   isStarting: boolean
   /** Counts up with every listen() and close(), so that a start under way notices that it was overtaken. */
@@ -59,7 +59,7 @@ export function startListening(server: http.Server, listener: Listener, netListe
       if (!processEnvironment.isSocket(target.options.fd)) {
         throw new FastCGIError('FCGI_ERR_NOT_A_LISTENER', `file descriptor ${target.options.fd} is not a socket; start the application with spawn-fcgi, systemd or its like, or give a path or a port`)
       }
-      server.once('listening', () => listener.inherited())
+      listener.inherited(target.options.fd)
       netListen(target.options)
       return
     case 'other':

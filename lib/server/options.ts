@@ -14,11 +14,19 @@ interface BooleanOption {
   readonly default: boolean
   readonly text: string
 }
+interface ChoiceOption {
+  readonly kind: 'choice'
+  readonly values: readonly string[]
+  readonly default: string
+  readonly text: string
+}
 interface OtherOption {
   readonly kind: 'list' | 'mount'
   readonly default: string
   readonly text: string
 }
+
+type Option = IntegerOption | BooleanOption | ChoiceOption | OtherOption
 
 /** The options that FastCGI adds to those of `http.createServer`. 0 means off wherever it is allowed. */
 export const OPTIONS = {
@@ -66,6 +74,10 @@ export const OPTIONS = {
     kind: 'boolean', default: true,
     text: 'Several requests at a time on one connection; if false a second one is answered with 503 and CANT_MPX_CONN.',
   },
+  protocol: {
+    kind: 'choice', values: ['fastcgi', 'auto'], default: 'fastcgi',
+    text: "What the port speaks: 'fastcgi', or 'auto' for FastCGI and HTTP, told apart by the first byte of a connection.",
+  },
   mount: {
     kind: 'mount', default: 'auto',
     text: "Path prefix taken off `req.url`: a path, false, or 'auto': only what a spawned script's own name adds (shared hosting).",
@@ -74,10 +86,13 @@ export const OPTIONS = {
     kind: 'list', default: 'any',
     text: 'IP addresses and CIDR ranges that may connect over TCP; FCGI_WEB_SERVER_ADDRS in the environment narrows it further.',
   },
-} as const satisfies Readonly<Record<string, IntegerOption | BooleanOption | OtherOption>>
+} as const satisfies Readonly<Record<string, Option>>
 
 /** Where the application is mounted: a path, nowhere, or wherever a spawned script's own name puts it. */
 export type Mount = 'auto' | false | `/${string}`
+
+/** What a listening socket speaks. */
+export type Protocol = 'fastcgi' | 'auto'
 
 /** Options of {@link OPTIONS} in the form a caller gives them. */
 export interface FastCGIOptions {
@@ -92,6 +107,7 @@ export interface FastCGIOptions {
   bodyBuffer?: number
   connectionBodyBuffer?: number
   multiplex?: boolean
+  protocol?: Protocol
   mount?: Mount
   allowedClients?: readonly string[]
 }
@@ -151,13 +167,15 @@ export function checkOptions(options: object): void {
   }
 }
 
-function complaint(option: IntegerOption | BooleanOption | OtherOption, value: unknown): string | undefined {
+function complaint(option: Option, value: unknown): string | undefined {
   switch (option.kind) {
     case 'integer':
       if (typeof value === 'number' && Number.isSafeInteger(value) && value >= option.min) return undefined
       return `must be a whole number of ${option.unit}, at least ${option.min}`
     case 'boolean':
       return typeof value === 'boolean' ? undefined : 'must be true or false'
+    case 'choice':
+      return (option.values as readonly unknown[]).includes(value) ? undefined : `must be ${option.values.map((one) => `'${one}'`).join(' or ')}`
     case 'list':
       return Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'must be a list of addresses'
     case 'mount':
