@@ -1,9 +1,11 @@
 // The socket of one request: what `req.socket` and `res.socket` are. It has the addresses and the life of that one
 // request, while the connection to the web server carries many clients; it knows neither records nor connections.
 
+import type { X509Certificate } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
+import { type ClientCertificate, clientCertificate } from './client-certificate'
 
 /** What a request's socket asks of its request. */
 export interface SocketHost {
@@ -86,6 +88,7 @@ export class RequestSocket extends EventEmitter {
 
   private readonly host: SocketHost
   private idleTimer: NodeJS.Timeout | undefined
+  private certificate: ClientCertificate | undefined
 
   constructor(host: SocketHost, server: object) {
     super()
@@ -351,6 +354,34 @@ export class RequestSocket extends EventEmitter {
   get localFamily(): string | undefined {
     return family(this.localAddress)
   }
+
+  // ---- what a TLSSocket has besides, while the client's connection is encrypted
+
+  get authorized(): boolean | undefined {
+    return this.clientCertificate?.authorized
+  }
+  get authorizationError(): string | null | undefined {
+    return this.clientCertificate?.authorizationError
+  }
+  get getPeerCertificate(): (() => ClientCertificate['legacy'] | null) | undefined {
+    return this.encrypted && peerCertificate
+  }
+  get getPeerX509Certificate(): (() => X509Certificate | undefined) | undefined {
+    return this.encrypted && peerX509Certificate
+  }
+  get getProtocol(): (() => string | null) | undefined {
+    return this.encrypted && tlsProtocol
+  }
+  get getCipher(): (() => { name: string; standardName: string; version: string } | undefined) | undefined {
+    return this.encrypted && tlsCipher
+  }
+  /** Decoded when somebody asks, and only of an encrypted connection. */
+  private get clientCertificate(): ClientCertificate | undefined {
+    if (this.encrypted !== true) return undefined
+    this.certificate ??= clientCertificate(this.host.variables)
+    return this.certificate
+  }
+
   get readyState(): string {
     if (this.destroyed) return 'closed'
     return this._writableState.ended ? 'readOnly' : 'open'
@@ -378,6 +409,30 @@ export class RequestSocket extends EventEmitter {
 // `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http; the constructor that
 // `super()` calls stays EventEmitter's.
 Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
+
+// As a TLSSocket's: null once the socket is destroyed.
+function peerCertificate(this: RequestSocket): ClientCertificate['legacy'] | null {
+  return this.destroyed ? null : (this['clientCertificate']?.legacy ?? {})
+}
+
+function peerX509Certificate(this: RequestSocket): X509Certificate | undefined {
+  return this.destroyed ? undefined : this['clientCertificate']?.x509
+}
+
+function tlsProtocol(this: RequestSocket): string | null {
+  return variableOf(this, 'SSL_PROTOCOL') ?? null
+}
+
+function tlsCipher(this: RequestSocket): { name: string; standardName: string; version: string } | undefined {
+  const name = variableOf(this, 'SSL_CIPHER')
+  return name === undefined ? undefined : { name, standardName: name, version: tlsProtocol.call(this) ?? '' }
+}
+
+function variableOf(socket: RequestSocket, name: string): string | undefined {
+  const variables = RequestSocket.hostOf(socket)?.variables ?? []
+  for (let i = 0; i < variables.length; i += 2) if (variables[i] === name) return variables[i + 1] || undefined
+  return undefined
+}
 
 function emitClosing(socket: RequestSocket, error: Error | undefined): void {
   socket.emitClosingNow(error)
