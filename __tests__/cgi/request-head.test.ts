@@ -112,13 +112,12 @@ describe('headers (CGI 4.1.18)', () => {
     ['blanks around it are not part of it (RFC 9110 5.5; h2o leaves them)', ' \t padded \t', 'padded'],
     ['only blanks', '   ', ''],
     ['quotes, commas, semicolons', '"a, b"; c', '"a, b"; c'],
-    ['other control characters as they are: they split nothing', 'a\x01b', 'a\x01b'],
   ])('value: %s', (_rule, sent, seen) => {
     expect(head(['HTTP_X_V', sent]).rawHeaders).toEqual(['X-V', seen])
   })
 
-  it.each(['a\r\nX-Evil: 1', 'a\n', '\ra', 'a\0b'])('value %j is refused; the message names the header only', (value) => {
-    expect(() => head(['HTTP_X_SECRET', value])).toThrow(new BadRequest('the value of X-Secret holds a line break or a NUL'))
+  it.each(['a\r\nX-Evil: 1', 'a\n', '\ra', 'a\0b', 'a\x01b', 'a\x7f'])('value %j is refused; the message names the header only', (value) => {
+    expect(() => head(['HTTP_X_SECRET', value])).toThrow(new BadRequest('the value of X-Secret holds a control character'))
   })
 
   it('also in Content-Type and in Authorization from Apache', () => {

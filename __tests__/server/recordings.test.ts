@@ -1,7 +1,7 @@
 // What real web servers sent, replayed against a server: what the application sees of it, and how it is answered.
 
 import fs from 'node:fs'
-import { type IncomingMessage, type RequestListener } from 'node:http'
+import { type IncomingMessage, METHODS, type RequestListener } from 'node:http'
 import { type Socket } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -126,13 +126,16 @@ function seenBy(response: RawResponse): Seen {
   return JSON.parse(header === undefined ? response.body.toString() : Buffer.from(header, 'base64').toString()) as Seen
 }
 
-type Outcome = 'answered' | 'ended' | 'unknown role' | 'too short'
+type Outcome = 'answered' | 'refused' | 'ended' | 'unknown role' | 'too short'
 
 function outcomeOf(bytes: Buffer, connection: RecordedConnection): Outcome {
   if (connection.role === 'AUTHORIZER') return 'unknown role'
   if (connection.params === undefined) return 'ended'
   const length = Number(connection.params.find(([name]) => name === 'CONTENT_LENGTH')?.[1])
   const id = parseRecords(bytes).find(({ type }) => type === BEGIN_REQUEST)?.id ?? 0
+  const { method, url } = expected(bytes, parseRecords(bytes)[0]?.id ?? 0)
+  // What node's own parser answers with 400.
+  if (!METHODS.includes(method) || /[\x7f-\xff]/.test(url)) return 'refused'
   return length > contentOf(parseRecords(bytes), STDIN, id).length ? 'too short' : 'answered'
 }
 
@@ -155,6 +158,7 @@ function expectOutcome(response: RawResponse, bytes: Buffer, outcome: Outcome): 
       expect(response.head.status).toBe(500)
       expect(response.end.protocolStatus).toBe(3)
       return
+    case 'refused':
     case 'too short':
       expectComplete(response)
       expect(response.head.status).toBe(400)

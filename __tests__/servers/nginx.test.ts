@@ -328,9 +328,8 @@ describeWith('nginx', 'an Express application behind nginx', () => {
         expect(await ended.get(key).promise).toEqual<Ending>({ writableEnded: false, requestDestroyed: true })
       })
 
-      // Otherwise the end of the connection is the end of the response to nginx (seen in 1.22.1): only a length can tell.
-      const seenWithoutLength = door.kept && door.buffered
-      it.each(seenWithoutLength ? ['/cut', '/cut?length'] : ['/cut?length'])('the application destroys %s: the client sees it', async (path) => {
+      // To nginx 1.22.1 the end of the connection alone would be the end of a response without a length, except at the first door.
+      it.each(['/cut', '/cut?length'])('the application destroys %s: the client sees it', async (path) => {
         const key = newKey()
         const { status, body, complete } = await ask(`${path}${path.includes('?') ? '&' : '?'}key=${key}`, {
           onData: () => go.get(key).resolve(),

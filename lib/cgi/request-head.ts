@@ -41,7 +41,7 @@ const PREFIX = 'HTTP_'
 const DIGITS = /^[0-9]{1,15}$/
 const ON = /^(?:on|1|yes)$/i
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-const LINE_BREAK = /[\0\r\n]/
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const NOT_IN_TARGET = /[\0-\x20\x7f]/
 const HTTP_VERSION = /^HTTP\/([0-9])(?:\.([0-9]))?$/
@@ -357,7 +357,7 @@ function checkedMethod(method: string | undefined): string {
 }
 
 function headerValue(header: string, value: string): string {
-  if (LINE_BREAK.test(value)) throw new BadRequest(`the value of ${header} holds a line break or a NUL`)
+  if (CONTROL.test(value)) throw new BadRequest(`the value of ${header} holds a control character`)
   return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? trimmed(value) : value
 }
 

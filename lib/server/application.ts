@@ -1,5 +1,6 @@
 // A FastCGI application: all connections of one server, what they share, and the one clock behind every time-out.
 
+import { AsyncResource } from 'node:async_hooks'
 import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import type { ErrorCode, ProtocolError } from '../errors'
@@ -71,16 +72,18 @@ export class Application implements ConnectionHost, DispatchHost {
       this.server.emit('drop', { localAddress, localPort, remoteAddress, remotePort, remoteFamily })
       return
     }
-    if (this.http === undefined) this.speakFastCGI(transport)
-    else this.decide(transport, this.http)
+    // Taken here: the reads of an accepted connection have no context of their own.
+    const context = new AsyncResource('FASTCGICONNECTION')
+    if (this.http === undefined) this.speakFastCGI(transport, context)
+    else this.decide(transport, context, this.http)
   }
 
-  private speakFastCGI(transport: Socket, firstBytes?: Buffer): void {
-    this.connections.add(new Connection(this, transport, firstBytes))
+  private speakFastCGI(transport: Socket, context: AsyncResource, firstBytes?: Buffer): void {
+    this.connections.add(new Connection(this, transport, context, firstBytes))
     this.armSweep()
   }
 
-  private decide(transport: Socket, http: (transport: Socket) => void): void {
+  private decide(transport: Socket, context: AsyncResource, http: (transport: Socket) => void): void {
     const { undecided } = this
     undecided.add(transport)
     const forget = (): void => {
@@ -90,11 +93,11 @@ export class Application implements ConnectionHost, DispatchHost {
     byFirstByte(transport, {
       fastcgi: (socket, bytes) => {
         forget()
-        this.speakFastCGI(socket, bytes)
+        this.speakFastCGI(socket, context, bytes)
       },
       http: (socket) => {
         forget()
-        http(socket)
+        context.runInAsyncScope(http, undefined, socket)
       },
     })
   }

@@ -1,13 +1,14 @@
 // One connection from a web server: the transport, the records on it, and the requests they belong to. One switch over the
 // record type; what happens inside a request is the request's.
 
+import type { AsyncResource } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import { type ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
 import { KEEP_CONN, ManagementVariable, NULL_REQUEST_ID, ProtocolStatus, RecordType, Role } from '../protocol/constants'
 import { decodeNameValuePairs } from '../protocol/pairs'
 import { RecordReader } from '../protocol/reader'
-import { encodeGetValuesResult, encodeUnknownType } from '../protocol/records'
+import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../protocol/records'
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
 import { ChunkUse, readInto } from './node-internals'
@@ -36,22 +37,31 @@ export interface ConnectionHost {
 const MAX_CONTROL_BACKLOG = 65_536
 /** Output that may wait unread before no further request is accepted. */
 const MAX_OUTPUT_BACKLOG = 1_048_576
+/** Less than any send buffer of a unix socket or of loopback. */
+const TAKEN_AT_ONCE = 65_536
 const LINGER_IDLE_MS = 5_000
 const LINGER_TOTAL_MS = 30_000
 /** From here on it is cheaper to hand a piece of body on with the chunk it came in than to copy it. */
 const KEPT_PIECE = 24_576
+
+/** nginx and its relatives: where an answer has no length, the end of the connection completes it. What they cannot read cuts it off. */
+const TAKES_END_FOR_SUCCESS = /^(?:nginx|openresty|tengine|angie|freenginx)\b/i
+/** Of no record that FastCGI has. FCGI 8 */
+const NO_RECORD_TYPE = 255
 
 /** Output on its way to the operating system, in the order written. */
 interface Flight {
   readonly request: Request | undefined
   readonly bytes: number
   readonly done: WriteDone[] | undefined
+  readonly context: AsyncResource | undefined
   /** The last of one write: its callback settles everything up to here. */
   isLast: boolean
 }
 
 export class Connection implements RequestHost {
   readonly writer = new RecordWriter()
+  readonly context: AsyncResource
   /** When the server's clock first found it idle; NaN while it is not. */
   private idleSince = Number.NaN
 
@@ -88,10 +98,14 @@ export class Connection implements RequestHost {
   private deadline = Number.POSITIVE_INFINITY
   private lastReadAt = Number.POSITIVE_INFINITY
 
-  /** @param firstBytes read from the transport already */
-  constructor(host: ConnectionHost, transport: Socket, firstBytes?: Buffer) {
+  /**
+   * @param context in which it was accepted
+   * @param firstBytes read from the transport already
+   */
+  constructor(host: ConnectionHost, transport: Socket, context: AsyncResource, firstBytes?: Buffer) {
     this.host = host
     this.transport = transport
+    this.context = context
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
@@ -312,6 +326,7 @@ export class Connection implements RequestHost {
     const isAlone = this.requests.size === 1
     if (isAlone && !this.host.isSpawnedBy(request.serverSoftware)) {
       // Without END_REQUEST the web server knows that the answer is a torso, and cuts its client off.
+      if (request.isHeadSent && TAKES_END_FOR_SUCCESS.test(request.serverSoftware)) this.control(encodeRecord(NO_RECORD_TYPE, request.id))
       this.release(request)
       this.flush()
       this.close()
@@ -370,6 +385,10 @@ export class Connection implements RequestHost {
     return this.transport.writableLength + this.writer.length
   }
 
+  get isUncongested(): boolean {
+    return this.transport.writableLength === 0 && this.writer.length <= TAKEN_AT_ONCE
+  }
+
   private holdBack(): void {
     this.isHeldBack = true
     this.updateReading()
@@ -395,14 +414,15 @@ export class Connection implements RequestHost {
     const pieces = this.writer.take()
     const before = this.flights.at(-1)
     for (const request of requests) {
-      this.flights.push({ request, bytes: request.gatheredBytes, done: request.gatheredDone, isLast: false })
+      this.flights.push({ request, bytes: request.gatheredBytes, done: request.gatheredDone, context: request.gatheredContext, isLast: false })
       request.gatheredBytes = 0
       request.gatheredDone = undefined
+      request.gatheredContext = undefined
       request.isGathered = false
     }
     // Every write has a flight, so that its callback never settles another one's.
     if (this.controlBytes > 0 || (requests.length === 0 && pieces.length > 0)) {
-      this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, isLast: false })
+      this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, context: undefined, isLast: false })
       this.controlBacklog += this.controlBytes
       this.controlBytes = 0
     }
@@ -435,7 +455,7 @@ export class Connection implements RequestHost {
   private written(error: Error | null | undefined): void {
     for (let flight = this.flights.shift(); flight !== undefined; flight = this.flights.shift()) {
       if (flight.request === undefined) this.controlBacklog -= flight.bytes
-      else flight.request.settle(flight.bytes, flight.done, error)
+      else flight.request.settle(flight.bytes, flight.done, flight.context, error)
       if (flight.isLast) break
     }
     if (!this.isPaused) return

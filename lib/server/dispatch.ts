@@ -37,7 +37,7 @@ onHead((res, head) => {
   host?.headPrinted(head)
 })
 
-/** Makes req and res over a socket of their own and starts the application's handler. */
+/** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
   const { server, classes } = host
   const socket = new RequestSocket(request, server)
@@ -54,7 +54,9 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   const res = newResponse(host, req, socket.writableHighWaterMark)
   leaveFramingToWebServer(res)
   takeHead(res)
-  request.start({ req, res, socket, server, expect: head.expect }, handOver)
+  const exchange = { req, res, socket, server, expect: head.expect }
+  request.start(exchange)
+  handOver(exchange)
 }
 
 /** node's constructor takes options that its types do not know. */

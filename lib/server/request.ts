@@ -13,6 +13,7 @@ import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../p
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
 import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed } from './node-internals'
+import { refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
 
@@ -23,6 +24,8 @@ export interface RequestHost {
   gathered(request: Request): void
   /** The writer's content may leave at the end of this tick. */
   scheduleFlush(): void
+  /** What waits to be written is so little that the operating system takes it at once. */
+  readonly isUncongested: boolean
   /** Output was added that no response accounts for: a refusal. */
   countControl(bytes: number): void
   /** END_REQUEST was added: the id is free again. FCGI 3.3 */
@@ -33,7 +36,9 @@ export interface RequestHost {
   cutOff(request: Request): void
   /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
   flowChanged(request: Request, full: boolean, bufferedBody: number): void
-  /** The params are there: makes req and res, and hands them to the application by {@link Request.start}. */
+  /** The async context in which the connection was accepted. The application never runs in it, so it cannot change. */
+  readonly context: AsyncResource
+  /** The params are there: makes req and res, gives them to {@link Request.start}, and calls the application. */
   dispatch(request: Request, head: RequestHead): void
   /** Says that something was wrong which does not end the connection. */
   report(code: ErrorCode, message: string, requestId: number): void
@@ -85,6 +90,8 @@ export class Request implements SocketHost {
   /** Bytes and callbacks added since the last flush; taken by the connection. */
   gatheredBytes = 0
   gatheredDone: WriteDone[] | undefined
+  /** The async context of the first of them. */
+  gatheredContext: AsyncResource | undefined
   isGathered = false
 
   private readonly host: RequestHost
@@ -171,8 +178,12 @@ export class Request implements SocketHost {
       this.head = requestHead(new NameValueScanner(this.paramsText))
     } catch (error) {
       if (!(error instanceof BadRequest)) throw error
-      this.host.report('FCGI_ERR_BAD_REQUEST', error.message, this.id)
-      this.refuse('400 Bad Request', error.message)
+      this.refuseAsBad(error.message)
+      return
+    }
+    const refusal = refusalByNode(this.head)
+    if (refusal !== undefined) {
+      this.refuseAsBad(refusal)
       return
     }
     this.bodyLeft = this.head.contentLength
@@ -183,18 +194,18 @@ export class Request implements SocketHost {
     }
   }
 
+  private refuseAsBad(reason: string): void {
+    this.host.report('FCGI_ERR_BAD_REQUEST', reason, this.id)
+    this.refuse('400 Bad Request', reason)
+  }
+
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
-    this.resource = new AsyncResource('FASTCGIREQUEST')
-    try {
-      this.host.dispatch(this, head)
-    } catch (error) {
-      // A message class of the application's own that throws in its constructor: its fault, and its alone.
-      process.nextTick(rethrow, error)
-      this.refuse('500 Internal Server Error', 'the application could not take this request')
-      return
-    }
-    if (this.bodyLeft === 0) this.completeInput()
+    this.resource = this.host.context.runInAsyncScope(newResource)
+    this.run(dispatchRequest, this.host, this, head)
+    // A message class of the application's own that throws in its constructor: its fault, and its alone.
+    if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
+    else if (this.bodyLeft === 0) this.completeInput()
   }
 
   /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
@@ -257,21 +268,14 @@ export class Request implements SocketHost {
 
   // ---- the exchange with the application
 
-  /** Runs the application's handler with the request; called once, by the dispatcher. */
-  start(exchange: Exchange, handler: (exchange: Exchange) => void): void {
+  /** Has req and res now; called once, by the dispatcher, before the application is. */
+  start(exchange: Exchange): void {
     this.exchange = exchange
-    this.run(handler, exchange)
   }
 
-  /** Runs a function in the async context of this request. What it throws is the application's and reaches 'uncaughtException'. */
+  /** Runs a function in the async context of this request. */
   run<Arguments extends unknown[]>(callback: (...args: Arguments) => void, ...args: Arguments): void {
-    try {
-      if (this.resource === undefined) callback(...args)
-      else this.resource.runInAsyncScope(callback, undefined, ...args)
-    } catch (error) {
-      // Not here: the records behind this one belong to other requests and must be read on.
-      process.nextTick(rethrow, error)
-    }
+    runIn(this.resource, callback, ...args)
   }
 
   /** The response is finished: every byte of it has been handed to the operating system. */
@@ -355,7 +359,7 @@ export class Request implements SocketHost {
     const bytes = this.outputEnded ? 0 : this.addOutput(data, encoding ?? 'utf8')
     const socket = this.exchange?.socket
     if (socket !== undefined) {
-      socket.writableLength += bytes
+      socket.pendingLength += bytes
       socket.bytesWritten += bytes
     }
     this.gatheredBytes += bytes
@@ -369,6 +373,8 @@ export class Request implements SocketHost {
   private markGathered(): void {
     if (this.isGathered) return
     this.isGathered = true
+    // What follows the write ('drain', callbacks, 'finish') happens in its context, as node's WriteWrap sees to.
+    this.gatheredContext = new AsyncResource('FASTCGIWRITE')
     this.host.gathered(this)
   }
 
@@ -411,8 +417,9 @@ export class Request implements SocketHost {
     this.markGathered()
   }
 
-  flush(): void {
+  flush(): boolean {
     this.host.scheduleFlush()
+    return this.host.isUncongested
   }
 
   /** Ends the output once the application has ended its response; called before every flush. */
@@ -443,11 +450,11 @@ export class Request implements SocketHost {
   }
 
   /** Output is with the operating system, or lost: `bytes` of it, with the callbacks that wait for it. */
-  settle(bytes: number, done: WriteDone[] | undefined, error: Error | null | undefined): void {
+  settle(bytes: number, done: WriteDone[] | undefined, context: AsyncResource | undefined, error: Error | null | undefined): void {
     const exchange = this.exchange
     if (exchange === undefined) return
-    exchange.socket.writableLength -= bytes
-    this.run(settleExchange, exchange, done, error)
+    exchange.socket.settle(bytes)
+    runIn(context, settleExchange, exchange, done, error)
   }
 
   /** Called whenever the reader of the body wants more, so this is also where memory is seen to be free again. */
@@ -525,6 +532,25 @@ function pushEnd(req: http.IncomingMessage): void {
   req.push(null)
 }
 
+/** Runs a function of the application's. What it throws is its own and reaches 'uncaughtException'. */
+function runIn<Arguments extends unknown[]>(context: AsyncResource | undefined, callback: (...args: Arguments) => void, ...args: Arguments): void {
+  try {
+    if (context === undefined) callback(...args)
+    else context.runInAsyncScope(callback, undefined, ...args)
+  } catch (error) {
+    // Not here: the records behind this one belong to other requests and must be read on.
+    process.nextTick(rethrow, error)
+  }
+}
+
+function newResource(): AsyncResource {
+  return new AsyncResource('FASTCGIREQUEST')
+}
+
+function dispatchRequest(host: RequestHost, request: Request, head: RequestHead): void {
+  host.dispatch(request, head)
+}
+
 function rethrow(error: unknown): never {
   throw error
 }
@@ -534,18 +560,25 @@ function connectionReset(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 
+/** As under node:http when the client's side ends: the socket ends without an error, and takes the request with it. */
 function abortExchange({ req, socket }: Exchange): void {
-  if (!req.destroyed) req.destroy(connectionReset())
-  if (!socket.destroyed) socket.destroy()
+  if (socket.destroyed) {
+    if (!req.destroyed) req.destroy(connectionReset())
+  } else {
+    socket.emit('end')
+    socket.destroy()
+  }
 }
 
 function settleExchange({ res, socket }: Exchange, done: WriteDone[] | undefined, error: Error | null | undefined): void {
-  if (done !== undefined) for (const callback of done) callback(error ?? null)
   const state = socket._writableState
-  if (!state.needDrain || socket.writableLength > 0 || socket.destroyed) return
-  state.needDrain = false
-  socket.emit('drain')
-  emitDrain(res)
+  if (state.needDrain && socket.writableLength === 0 && !socket.destroyed) {
+    state.needDrain = false
+    socket.emit('drain')
+    emitDrain(res)
+  }
+  // Behind 'drain', as a stream's.
+  if (done !== undefined) for (const callback of done) callback(error ?? null)
 }
 
 function emitEnd(res: http.ServerResponse, socket: RequestSocket): void {

@@ -14,8 +14,8 @@ export interface SocketHost {
   readonly variables: readonly string[]
   /** Takes output; `done` is called once it has been handed to the operating system, or with an error. */
   write(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): void
-  /** The output gathered so far may leave. */
-  flush(): void
+  /** The output gathered so far may leave; true when the operating system will take all of it at once. */
+  flush(): boolean
   /** The reader of the body wants more. */
   resume(): void
   /** The reader of the body wants a pause. */
@@ -81,8 +81,9 @@ export class RequestSocket extends EventEmitter {
   timeout: number | undefined
   bytesRead = 0
   bytesWritten = 0
-  /** Bytes written whose way to the operating system is not done yet. */
-  writableLength = 0
+  /** Bytes written whose way to the operating system is not done yet, and how many of those it takes without ado. */
+  pendingLength = 0
+  private takenLength = 0
 
   _writableState = new LightWritableState()
 
@@ -116,10 +117,25 @@ export class RequestSocket extends EventEmitter {
     }
     this.refreshTimeout()
     this.host.write(data, typeof encoding === 'string' ? encoding : undefined, done)
-    if (state.corked === 0) this.host.flush()
     const more = this.writableLength < this.writableHighWaterMark
     if (!more) state.needDrain = true
+    if (state.corked === 0) this.flush()
     return more
+  }
+
+  /** Bytes that wait. What leaves in one piece at the end of this tick counts as gone, as on a net.Socket. */
+  get writableLength(): number {
+    return this.pendingLength - this.takenLength
+  }
+
+  private flush(): void {
+    if (this.host.flush()) this.takenLength = this.pendingLength
+  }
+
+  /** Bytes written are with the operating system, or lost. */
+  settle(bytes: number): void {
+    this.pendingLength -= bytes
+    this.takenLength = Math.max(0, this.takenLength - bytes)
   }
 
   end(data?: unknown, encoding?: unknown, callback?: unknown): this {
@@ -144,7 +160,7 @@ export class RequestSocket extends EventEmitter {
   uncork(): void {
     const state = this._writableState
     if (state.corked > 0) state.corked--
-    if (state.corked === 0 && !this.destroyed) this.host.flush()
+    if (state.corked === 0 && !this.destroyed) this.flush()
   }
 
   get autoSelectFamilyAttemptedAddresses(): string[] {
@@ -257,7 +273,7 @@ export class RequestSocket extends EventEmitter {
 
   destroySoon(): void {
     if (!this._writableState.ended) this.end()
-    if (this._writableState.finished || this.writableLength === 0) this.destroy()
+    if (this._writableState.finished || this.pendingLength === 0) this.destroy()
     else this.once('finish', () => this.destroy())
   }
 
