@@ -2,66 +2,68 @@
 // FastCGI, with no line of it changed.
 
 import { errorMonitor, type EventEmitter } from 'node:events'
-import * as http from 'node:http'
+import type * as http from 'node:http'
 import { isMainThread } from 'node:worker_threads'
-import { OptionError } from './errors'
+import { FastCGIError, OptionError } from './errors'
 import { attach, isAttached } from './server/attach'
 import { isListeningSocket } from './server/inherited'
-import { environmentTargets, type ListenTarget, processEnvironment } from './server/listen-target'
+import { environmentTargets, processEnvironment } from './server/listen-target'
+import { observeListen } from './server/listen-hook'
 import type { Protocol } from './server/options'
 
 /** The addresses of the environment, each with the server that has it. */
 interface Place {
-  readonly target: ListenTarget
+  readonly options: object
   server: http.Server | undefined
 }
 
-type Listen = (...args: unknown[]) => http.Server
-
-const netListen = http.Server.prototype.listen as Listen
-/** The listen() that attach() gave to the servers we attached. */
-const fastcgiListens = new WeakMap<http.Server, Listen>()
+/** The servers attached here, and not by the application. */
+const attachedHere = new WeakSet<http.Server>()
 const wantedProtocol = protocolOf(process.env['FASTCGI_PROTOCOL'])
 // What the process was started with is the main thread's, and is read before the application can change it.
-const places: readonly Place[] = isMainThread ? environmentTargets(environment()).map((target) => ({ target, server: undefined })) : []
+const places: readonly Place[] = isMainThread ? environmentTargets(environment()).map(({ options }) => ({ options, server: undefined })) : []
 
 /**
- * What an application's `server.listen(...)` becomes. The first server listens where the environment says, whatever its
- * arguments are; without that, and for further servers, the arguments count.
+ * What the arguments of an application's `server.listen(...)` become. The first server listens where the environment says,
+ * whatever its arguments are; without that, and for further servers, the arguments count.
  */
-function listen(this: http.Server, ...args: unknown[]): http.Server {
-  const known = fastcgiListens.get(this)
-  // One of this package's own, which has been told where to listen.
-  if (known === undefined && (isAttached(this) || this.listening)) return netListen.apply(this, args)
-  const place = places.find(({ server }) => server === this) ?? places.find(({ server }) => server === undefined)
-  const fastcgiListen = known ?? speakFastCGI(this, place === undefined)
-  return fastcgiListen(...(place === undefined ? asAsked(this, args) : placed(this, place, args)))
-}
-
-function speakFastCGI(server: http.Server, isOwnAddress: boolean): Listen {
-  // For attach() to build upon; then out of the way, so that a second listen() of this server comes here as well.
-  Object.assign(server, { listen: netListen })
-  // An address of the application's own is development until the environment says otherwise: browsers may come as well.
-  attach(server, { protocol: wantedProtocol ?? (isOwnAddress ? 'auto' : 'fastcgi') })
-  const fastcgiListen = server.listen as Listen
-  delete (server as Partial<http.Server>).listen
-  fastcgiListens.set(server, fastcgiListen)
-  return fastcgiListen
+function redirect(server: http.Server, args: unknown[]): unknown[] | undefined {
+  const isNew = !attachedHere.has(server)
+  // One that this package was asked for has been told where to listen; one that listens already gets node's error.
+  if (isNew && (isAttached(server) || server.listening)) return args
+  const place = places.find((one) => one.server === server) ?? places.find((one) => one.server === undefined)
+  if (isNew) {
+    attachedHere.add(server)
+    // An address of the application's own is development until the environment says otherwise: browsers may come as well.
+    attach(server, { protocol: wantedProtocol ?? (place === undefined ? 'auto' : 'fastcgi') })
+  }
+  return place === undefined ? asAsked(server, args) : placed(server, place, args)
 }
 
 /** The arguments as the application gave them; none mean any port that is free, as in node. */
-function asAsked(server: http.Server, args: unknown[]): unknown[] {
-  const isAnywhere = args[0] === undefined || args[0] === null || typeof args[0] === 'function'
-  if (!isAnywhere) return args
-  // Nobody can know that port beforehand.
+function asAsked(server: http.Server, args: unknown[]): unknown[] | undefined {
+  if (!isAnywhere(args[0])) return args
+  if (places.length > 0) {
+    // Such as Fastify's second server, for another address of localhost: a port that nobody knows would only be a danger.
+    const message = 'a further server called listen() without an address, and the environment has none left for it; give it one'
+    process.nextTick(() => server.emit('error', new FastCGIError('FCGI_ERR_NO_LISTEN_ADDRESS', message)))
+    return undefined
+  }
   server.once('listening', () => warnOfPort(server))
   return [0, ...args.filter((argument) => typeof argument === 'function')]
+}
+
+/** Whether a first argument of listen() leaves it to the operating system where. */
+function isAnywhere(first: unknown): boolean {
+  if (first === undefined || first === null || typeof first === 'function') return true
+  const isPortOnly = typeof first === 'object' && !['fd', 'path', '_handle', 'handle', 'getsockname'].some((name) => name in first)
+  return isPortOnly && 'port' in first && (first.port === undefined || first.port === null)
 }
 
 /** The arguments that lead to a place of the environment. What else the application asked for is kept. */
 function placed(server: http.Server, place: Place, args: unknown[]): unknown[] {
   const { signal, backlog } = (typeof args[0] === 'object' ? (args[0] ?? {}) : {}) as { signal?: AbortSignal; backlog?: number }
-  const options = { ...place.target.options, ...(signal && { signal }), ...(backlog !== undefined && { backlog }) }
+  const options = { ...place.options, ...(signal && { signal }), ...(backlog !== undefined && { backlog }) }
   const callback = args.at(-1)
   if (place.server !== server) {
     place.server = server
@@ -96,4 +98,4 @@ function warnOfPort(server: http.Server): void {
   )
 }
 
-Object.defineProperty(http.Server.prototype, 'listen', { value: listen, writable: true, enumerable: true, configurable: true })
+observeListen(redirect)

@@ -11,6 +11,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** What the tests use besides node: any one of `programs` will do, Debian has it in `debianPackage`. */
 export const TEST_PROGRAMS = [
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: 'the tests against real nginx' },
+  { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: 'the tests of requests that share a connection' },
   { programs: ['spawn-fcgi'], debianPackage: 'spawn-fcgi', usedBy: 'the tests of an inherited listening socket' },
   { programs: ['cgi-fcgi'], debianPackage: 'libfcgi-bin', usedBy: "the tests against libfcgi's own client" },
   { programs: ['chromium', 'chromium-browser', 'google-chrome'], debianPackage: 'chromium', usedBy: 'the tests of the demo pages' },

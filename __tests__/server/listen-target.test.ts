@@ -24,38 +24,39 @@ describe('the arguments of listen(), as of net.Server.listen', () => {
     ['file descriptor 0', [{ fd: 0 }], 'fd', { fd: 0 }],
     ["node's other options are handed on", [{ port: 1, exclusive: true, ipv6Only: true, reusePort: true }], 'tcp', { port: 1, host: '127.0.0.1', exclusive: true, ipv6Only: true, reusePort: true }],
   ])('%s', (_form, args, kind, options) => {
-    for (const callback of [undefined, done]) {
-      const call = listenCall(callback === undefined ? args : [...args, callback], NOWHERE)
-      expect(call.target).toMatchObject({ kind, options })
-      expect(call.callback).toBe(callback)
-    }
+    for (const given of [args, [...args, done]]) expect(listenCall(given, NOWHERE)).toMatchObject({ kind, options })
   })
 
-  it('a handle is handed on as it is', () => {
-    const handle = { _handle: {} }
-    expect(listenCall([handle], NOWHERE).target).toEqual({ kind: 'other', options: handle })
-    expect((listenCall([handle], NOWHERE).target as { options: object }).options).toBe(handle)
+  it.each<[what: string, first: unknown]>([
+    ['a handle', { _handle: {} }],
+    ['a raw handle, which has an fd too', { fd: 7, getsockname: () => 0 }],
+    ['a port above 65535', 65_536],
+    ['a negative port', -1],
+    ['a broken port', 1.5],
+    ['no number', Number.NaN],
+    ['a port as text above 65535', '99999'],
+    ['an empty text', ''],
+    ['blanks', ' '],
+    ['a boolean', true],
+    ['a port in options that is none', { port: 'http' }],
+    ['an empty port in options', { port: '' }],
+    ['a negative file descriptor', { fd: -1 }],
+    ['an empty path in options', { path: '' }],
+  ])('%s is handed on to node as it is, which takes or refuses it', (_what, first) => {
+    expect(listenCall([first, 5, done], NOWHERE)).toEqual({ kind: 'other', args: [first, 5] })
   })
 
-  it.each<[what: string, args: unknown[], message: RegExp]>([
-    ['a port above 65535', [65_536], /a port is 0 to 65535, not 65536/],
-    ['a negative port', [-1], /not -1/],
-    ['a broken port', [1.5], /not 1\.5/],
-    ['no number', [Number.NaN], /not NaN/],
-    ['a port as text above 65535', ['99999'], /not 99999/],
-    ['a port in options that is none', [{ port: 'http' }], /not http/],
-    ['an empty path', [''], /empty path/],
-    ['a boolean', [true], /not boolean/],
-    ['a mode that is no number', [{ path: '/a', mode: '660' }], /0o660, not 660/],
-    ['a mode with more than rights', [{ path: '/a', mode: 0o1777 }], /mode/],
-    ['a negative mode', [{ path: '/a', mode: -1 }], /mode/],
-  ])('%s is refused at once', (_what, args, message) => {
-    expect(() => listenCall(args, NOWHERE)).toThrow(expect.objectContaining({ code: 'FCGI_ERR_OPTION', message: expect.stringMatching(message) as string }))
+  it.each<[what: string, mode: unknown]>([
+    ['no number', '660'],
+    ['more than rights', 0o1777],
+    ['negative', -1],
+  ])('a mode that is %s is refused at once', (_what, mode) => {
+    expect(() => listenCall([{ path: '/a', mode }], NOWHERE)).toThrow(expect.objectContaining({ code: 'FCGI_ERR_OPTION', message: expect.stringMatching(/0o660, not/) as string }))
   })
 })
 
 describe('listen() without an address', () => {
-  const at = (environment: Partial<ListenEnvironment>, args: unknown[] = []): unknown => listenCall(args, { ...NOWHERE, ...environment }).target
+  const at = (environment: Partial<ListenEnvironment>, args: unknown[] = []): unknown => listenCall(args, { ...NOWHERE, isSocket: () => true, ...environment })
   const fds = (...sockets: number[]) => (fd: number): boolean => sockets.includes(fd)
   const systemd = { LISTEN_FDS: '1', LISTEN_PID: '4711' }
 
@@ -84,8 +85,12 @@ describe('listen() without an address', () => {
     expect(at({ env: { FASTCGI_LISTEN: '' }, isListener: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
   })
 
-  it.each([[[undefined]], [[null]], [[]], [[done]], [[undefined, done]]])('%j asks the environment', (args) => {
+  it.each([[[undefined]], [[null]], [[]], [[done]], [[undefined, done]], [[{ port: undefined }]]])('%j asks the environment', (args) => {
     expect(at({ isListener: fds(0) }, args)).toEqual({ kind: 'fd', options: { fd: 0 } })
+  })
+
+  it('what was passed and is no socket is refused', () => {
+    expect(() => at({ env: systemd, isSocket: () => false })).toThrow(expect.objectContaining({ code: 'FCGI_ERR_NOT_A_LISTENER' }))
   })
 
   it('else it says what was looked for and what to do', () => {

@@ -6,6 +6,7 @@ import { OptionError } from '../errors'
 import { accessList } from './access'
 import { Application } from './application'
 import { socketPath } from './inherited'
+import { define, hookListen, type Listen } from './listen-hook'
 import { isSpawned, type Listener, startListening } from './listen'
 import { removeHttpListener } from './node-internals'
 import { checkOptions, type FastCGIOptions, settings } from './options'
@@ -62,17 +63,17 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
       if (isSpawned()) application.spawnedScript = process.argv[1] ?? ''
     },
   }
-  const netListen = server.listen.bind(server) as (options: object) => unknown
+  const listen: Listen = (...args) => {
+    startListening(server, listener, netListen, args)
+    application.isClosing = false
+    return server
+  }
+  const netListen = hookListen(server, listen)
   const close = server.close.bind(server)
   const address = server.address.bind(server)
   const closeIdleConnections = server.closeIdleConnections.bind(server)
   const closeAllConnections = server.closeAllConnections.bind(server)
-  Object.assign(server, {
-    listen(...args: unknown[]) {
-      startListening(server, listener, netListen, args)
-      application.isClosing = false
-      return server
-    },
+  define(server, {
     close(callback?: (error?: Error) => void) {
       listener.generation++
       listener.isStarting = false

@@ -17,17 +17,12 @@ export interface ListenOptions extends NetListenOptions {
 }
 
 /** What a call of listen() means. */
-export interface ListenCall {
-  readonly target: ListenTarget
-  readonly callback: (() => void) | undefined
-}
-
 export type ListenTarget =
   | { readonly kind: 'tcp'; readonly options: ListenOptions & { host: string } }
   | { readonly kind: 'unix'; readonly options: ListenOptions & { path: string } }
   | { readonly kind: 'fd'; readonly options: ListenOptions & { fd: number } }
-  /** Anything else node takes: a handle, or a server to share one with. */
-  | { readonly kind: 'other'; readonly options: object }
+  /** Anything else: a handle, a server to share one with, and what node refuses in its own words. */
+  | { readonly kind: 'other'; readonly args: readonly unknown[] }
 
 /** What is asked of the process when listen() gets no address. */
 export interface ListenEnvironment {
@@ -51,37 +46,39 @@ const LOOPBACK = '127.0.0.1'
  * A port without a host means 127.0.0.1, unlike node: whoever reaches a FastCGI port can claim to be anyone.
  *
  * @throws {OptionError} FCGI_ERR_OPTION
- * @throws {FastCGIError} FCGI_ERR_NO_LISTEN_ADDRESS when nothing is given and nothing is found
+ * @throws {FastCGIError} FCGI_ERR_NO_LISTEN_ADDRESS when nothing is given and nothing is found, FCGI_ERR_NOT_A_LISTENER
+ * when what is found is no socket
  */
-export function listenCall(args: readonly unknown[], environment: ListenEnvironment): ListenCall {
-  const last = args.at(-1)
-  const callback = typeof last === 'function' ? (last as () => void) : undefined
-  const given = callback === undefined ? args : args.slice(0, -1)
+export function listenCall(args: readonly unknown[], environment: ListenEnvironment): ListenTarget {
+  const given = typeof args.at(-1) === 'function' ? args.slice(0, -1) : args
   const [first, second, third] = given
-  if (first === undefined || first === null) return { target: automaticTarget(environment), callback }
-  if (typeof first === 'number' || (typeof first === 'string' && isPort(first))) {
+  if (first === undefined || first === null) return automaticTarget(environment)
+  if (isPort(first)) {
     const host = typeof second === 'string' && second !== '' ? second : LOOPBACK
     const backlog = typeof second === 'number' ? second : third
-    return { target: tcp({ port: port(first), host, ...withBacklog(backlog) }), callback }
+    return tcp({ port: Number(first), host, ...withBacklog(backlog) })
   }
-  if (typeof first === 'string') return { target: unix({ path: first, ...withBacklog(second) }), callback }
-  if (typeof first !== 'object') throw new OptionError(`listen() takes a port, a path or options, not ${typeof first}`)
-  return { target: optionsTarget(first), callback }
+  // What node takes for a port, and refuses, is no path.
+  if (typeof first === 'string' && !(Number(first) >= 0)) return unix({ path: first, ...withBacklog(second) })
+  if (typeof first !== 'object') return { kind: 'other', args: given }
+  return optionsTarget(first, environment) ?? { kind: 'other', args: given }
 }
 
-function optionsTarget(options: ListenOptions): ListenTarget {
-  if (typeof options.fd === 'number') return { kind: 'fd', options: { ...options, fd: options.fd } }
-  if (typeof options.path === 'string') return unix({ ...options, path: options.path })
-  if (options.port !== undefined) return tcp({ ...options, port: port(options.port), host: options.host || LOOPBACK })
-  return { kind: 'other', options }
+function optionsTarget(options: ListenOptions & { _handle?: unknown; handle?: unknown }, environment: ListenEnvironment): ListenTarget | undefined {
+  // A raw handle has an `fd`, too.
+  if (options._handle || options.handle || 'getsockname' in options) return undefined
+  if (typeof options.fd === 'number' && options.fd >= 0) return { kind: 'fd', options: { ...options, fd: options.fd } }
+  if (options.path) return typeof options.path === 'string' ? unix({ ...options, path: options.path }) : undefined
+  if (isPort(options.port)) return tcp({ ...options, port: Number(options.port), host: options.host || LOOPBACK })
+  // `{ port: process.env.PORT }` without that variable is as good as nothing.
+  return 'port' in options && options.port === undefined ? automaticTarget(environment) : undefined
 }
 
-function tcp(options: ListenOptions & { host: string }): ListenTarget {
+function tcp(options: ListenOptions & { host: string }): Extract<ListenTarget, { kind: 'tcp' }> {
   return { kind: 'tcp', options }
 }
 
-function unix(options: ListenOptions & { path: string }): ListenTarget {
-  if (options.path === '') throw new OptionError('listen() was given an empty path')
+function unix(options: ListenOptions & { path: string }): Extract<ListenTarget, { kind: 'unix' }> {
   const { mode } = options
   if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
     throw new OptionError(`option mode must be the rights of a file, such as 0o660, not ${String(mode)}`)
@@ -89,22 +86,24 @@ function unix(options: ListenOptions & { path: string }): ListenTarget {
   return { kind: 'unix', options }
 }
 
-function isPort(text: string): boolean {
-  return /^[0-9]+$/.test(text)
-}
-
-function port(value: unknown): number {
-  const number = Number(value)
-  if (!Number.isInteger(number) || number < 0 || number > 65_535) throw new OptionError(`a port is 0 to 65535, not ${String(value)}`)
-  return number
+/** A port as node takes one. */
+function isPort(value: unknown): boolean {
+  if (typeof value !== 'number' && (typeof value !== 'string' || value.trim() === '')) return false
+  const port = Number(value)
+  return Number.isInteger(port) && port >= 0 && port <= 65_535
 }
 
 function withBacklog(value: unknown): { backlog?: number } {
   return typeof value === 'number' ? { backlog: value } : {}
 }
 
+/** Without arguments: what the environment says. */
 function automaticTarget(environment: ListenEnvironment): ListenTarget {
   const [target] = environmentTargets(environment)
+  if (target?.kind === 'fd' && !environment.isSocket(target.options.fd)) {
+    const { fd } = target.options
+    throw new FastCGIError('FCGI_ERR_NOT_A_LISTENER', `file descriptor ${fd} is not a socket; start the application with spawn-fcgi, systemd or its like, or give a path or a port`)
+  }
   if (target !== undefined) return target
   throw new FastCGIError(
     'FCGI_ERR_NO_LISTEN_ADDRESS',
@@ -119,7 +118,7 @@ function automaticTarget(environment: ListenEnvironment): ListenTarget {
  *
  * @throws {OptionError} FCGI_ERR_OPTION for a FASTCGI_LISTEN that is no address
  */
-export function environmentTargets({ env, pid, isListener }: ListenEnvironment): ListenTarget[] {
+export function environmentTargets({ env, pid, isListener }: ListenEnvironment): Exclude<ListenTarget, { kind: 'other' }>[] {
   const address = env['FASTCGI_LISTEN']
   if (address !== undefined && address !== '') return [addressTarget(address)]
   if (env['LISTEN_PID'] === String(pid) && Number(env['LISTEN_FDS']) > 0) {
@@ -128,7 +127,7 @@ export function environmentTargets({ env, pid, isListener }: ListenEnvironment):
   return isListener(LISTENSOCK_FILENO) ? [inheritedTarget(LISTENSOCK_FILENO)] : []
 }
 
-function inheritedTarget(fd: number): ListenTarget {
+function inheritedTarget(fd: number): Extract<ListenTarget, { kind: 'fd' }> {
   return { kind: 'fd', options: { fd } }
 }
 
@@ -138,15 +137,15 @@ function inheritedTarget(fd: number): ListenTarget {
  *
  * @throws {OptionError} FCGI_ERR_OPTION
  */
-export function addressTarget(address: string): ListenTarget {
-  if (address.startsWith('unix:')) return unix({ path: address.slice(5) })
+export function addressTarget(address: string): Exclude<ListenTarget, { kind: 'other' }> {
+  if (address.startsWith('unix:') && address.length > 5) return unix({ path: address.slice(5) })
   if (address.startsWith('/') || address.startsWith('./') || address.startsWith('\\\\')) return unix({ path: address })
   if (/^fd:[0-9]+$/.test(address)) return { kind: 'fd', options: { fd: Number(address.slice(3)) } }
   const match = /^(?:tcp:(?:\/\/)?)?(?:(?:\[([^\]]+)\]|([^:]*)):)?([0-9]+)$/.exec(address)
-  if (match === null) {
+  if (match === null || !isPort(match[3])) {
     throw new OptionError(`FASTCGI_LISTEN=${address} is not an address: use /path, unix:/path, PORT, HOST:PORT, [IPV6]:PORT or fd:N`)
   }
-  return tcp({ port: port(match[3]), host: match[1] || match[2] || LOOPBACK })
+  return tcp({ port: Number(match[3]), host: match[1] || match[2] || LOOPBACK })
 }
 
 /** Whether only this machine can reach an address. */

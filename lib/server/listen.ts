@@ -5,14 +5,13 @@ import type * as http from 'node:http'
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import cluster from 'node:cluster'
-import { FastCGIError } from '../errors'
 import { isLoopback, listenCall, type ListenTarget, processEnvironment } from './listen-target'
 import { accountId, checkPath, existing, isFile, removeStale, setRights, withRights } from './unix-socket'
 
 const OWNER_ONLY = 0o600
 
 /** net.Server's listen, bound to the server. */
-type NetListen = (options: object) => unknown
+type NetListen = (...args: unknown[]) => unknown
 
 /** What starting to listen tells and asks its application. */
 export interface Listener {
@@ -38,9 +37,11 @@ export function startListening(server: http.Server, listener: Listener, netListe
     // node's own words, before anything of the running server is touched.
     throw Object.assign(new Error('Listen method has been called more than once without closing.'), { code: 'ERR_SERVER_ALREADY_LISTEN' })
   }
-  const { target, callback } = listenCall(args, processEnvironment)
+  const callback = args.at(-1)
+  // Before anything can be refused, as node does.
+  if (typeof callback === 'function') server.once('listening', callback as () => void)
+  const target = listenCall(args, processEnvironment)
   const { isRestricted } = listener.readAccess()
-  if (callback !== undefined) server.once('listening', callback)
   explainErrors(server, target)
   server.once('listening', () => {
     const address = server.address()
@@ -56,14 +57,11 @@ export function startListening(server: http.Server, listener: Listener, netListe
       netListen(target.options)
       return
     case 'fd':
-      if (!processEnvironment.isSocket(target.options.fd)) {
-        throw new FastCGIError('FCGI_ERR_NOT_A_LISTENER', `file descriptor ${target.options.fd} is not a socket; start the application with spawn-fcgi, systemd or its like, or give a path or a port`)
-      }
       listener.inherited(target.options.fd)
       netListen(target.options)
       return
     case 'other':
-      netListen(target.options)
+      netListen(...target.args)
   }
 }
 
