@@ -173,8 +173,8 @@ describe('nothing to listen on', () => {
   })
 
   it.each([[0], [999]])('listen({ fd: %i }) of what is no socket is refused by number', async (fd) => {
-    const report = await start({ args: [{ fd }] }).report('thrown')
-    expect(report).toMatchObject({ code: 'FCGI_ERR_NOT_A_LISTENER', message: expect.stringContaining(`file descriptor ${fd} is not a socket`) as string })
+    const report = await start({ args: [{ fd }] }).report('error')
+    expect(report).toMatchObject({ code: 'EINVAL', message: expect.stringContaining(`file descriptor ${fd} is not a listening socket`) as string })
   })
 })
 

@@ -6,7 +6,10 @@ export type DistinguishedName = Record<string, string | string[]>
 /** As node spells them; web servers differ in some. */
 const SPELLINGS: Readonly<Record<string, string>> = { EMAIL: 'emailAddress', E: 'emailAddress', S: 'ST' }
 /** Of the comma forms, one at a time: a name, a value with its escapes. RFC 4514 2.3 */
-const PART = /\s*([A-Za-z0-9.]+)\s*=\s*((?:\\.|"(?:[^"\\]|\\.)*"|[^,+\\])*)\s*(?:[,+]|$)/y
+// Written so that each character can be matched in one way only: the text is the client's, and may be hostile.
+const PART = /\s*([A-Za-z0-9.]+)\s*=((?:\\[^]|[^",+\\]|"(?:[^"\\]|\\[^])*")*)(?:[,+]|$)/y
+/** No certificate has a longer one. */
+const MAX_LENGTH = 65_536
 const SLASH_PART = /\/([A-Za-z0-9.]+)=((?:[^/]|\/(?![A-Za-z0-9.]+=))*)/g
 
 /**
@@ -16,6 +19,7 @@ const SLASH_PART = /\/([A-Za-z0-9.]+)=((?:[^/]|\/(?![A-Za-z0-9.]+=))*)/g
  * @returns null-prototype, the most general part first, as node does; empty for text that is no name
  */
 export function distinguishedName(text: string): DistinguishedName {
+  if (text.length > MAX_LENGTH) return Object.create(null) as DistinguishedName
   const isSlashed = text.startsWith('/')
   const parts = isSlashed ? slashParts(text) : commaParts(text)
   // Blanks around '=' are OpenSSL's own form, which is in the order of the certificate.
@@ -24,7 +28,8 @@ export function distinguishedName(text: string): DistinguishedName {
   for (const [key, value] of parts) {
     const known = name[key]
     if (known === undefined) name[key] = value
-    else name[key] = [known, value].flat()
+    else if (Array.isArray(known)) known.push(value)
+    else name[key] = [known, value]
   }
   return name
 }
@@ -50,8 +55,16 @@ function spelling(key: string): string {
 
 function unescaped(value: string): string {
   const trimmed = value.trim()
-  const inner = trimmed.startsWith('"') && trimmed.endsWith('"') ? trimmed.slice(1, -1) : trimmed
-  return utf8(inner.replace(/\\([0-9A-Fa-f]{2}|.)/g, (_, escape: string) => (escape.length === 2 ? String.fromCharCode(parseInt(escape, 16)) : escape)))
+  // A blank that is escaped at the end is part of the value. RFC 4514 2.4
+  const text = endsWithEscape(trimmed) ? `${trimmed} ` : trimmed
+  const inner = text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
+  return utf8(inner.replace(/\\([0-9A-Fa-f]{2}|[^])/g, (_, escape: string) => (escape.length === 2 ? String.fromCharCode(parseInt(escape, 16)) : escape)))
+}
+
+function endsWithEscape(text: string): boolean {
+  let backslashes = 0
+  while (text[text.length - 1 - backslashes] === '\\') backslashes++
+  return backslashes % 2 === 1
 }
 
 /** Variables are latin1, one character per byte; the bytes of a name are UTF-8. */

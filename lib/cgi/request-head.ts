@@ -64,6 +64,7 @@ const enum Meaning {
   X_ORIGINAL_URL,
   AUTHORIZATION,
   EXPECT,
+  HOST,
   REQUEST_METHOD,
   REQUEST_URI,
   QUERY_STRING,
@@ -104,6 +105,7 @@ const SPECIAL_HEADERS = new Map<string, Meaning>([
   ['x-original-url', Meaning.X_ORIGINAL_URL],
   ['authorization', Meaning.AUTHORIZATION],
   ['expect', Meaning.EXPECT],
+  ['host', Meaning.HOST],
 ])
 
 const VARIABLES: readonly (readonly [string, Meaning])[] = [
@@ -194,6 +196,7 @@ function readHead(variables: MetaVariables): RequestHead {
   let pathInfo: string | undefined
   let queryString: string | undefined
   let hasContentType = false
+  let hasHost = false
   let contentLength: string | undefined
   let expect: string | undefined
   let encrypted = false
@@ -222,6 +225,11 @@ function readHead(variables: MetaVariables): RequestHead {
         break
       case Meaning.EXPECT:
         expect = variables.value
+        break
+      case Meaning.HOST:
+        // Set above nginx's `include fastcgi_params` there are two, and HTTP has one: the first counts, as in node.
+        if (hasHost) continue
+        hasHost = true
         break
       case Meaning.TRANSFER_ENCODING:
         transferEncoding = variables.value !== ''

@@ -33,7 +33,7 @@ export interface CgiResponseHead {
 export function cgiResponseHead(head: string): CgiResponseHead {
   const statusEnd = head.indexOf('\r\n')
   // 'HTTP/1.1 ' has nine characters.
-  const status = withReason(head.slice(9, statusEnd))
+  const status = head.slice(9, statusEnd).trimEnd()
   const end = head.length - 2
   // Nearly every head: nothing to be dropped.
   if (!HAS_DROPPED.test(head)) return { text: `${head.slice(statusEnd + 2, end)}Status: ${status}\r\n\r\n`, chunked: false }
@@ -60,12 +60,9 @@ export function cgiResponseHead(head: string): CgiResponseHead {
   }
   kept += head.slice(keptFrom, end)
   if (nominated !== undefined) kept = withoutFields(kept, nominated)
+  // Beside chunks a length has no say, and nobody checked it. RFC 9112 6.3
+  if (chunked) kept = withoutFields(kept, ['content-length'])
   return { text: `${kept}Status: ${status}\r\n\r\n`, chunked }
-}
-
-/** `writeHead(404, '')` leaves the reason empty, and h2o then says `404 OK`. Three digits and a blank come before it. */
-function withReason(status: string): string {
-  return status.length > 4 ? status : `${status.slice(0, 3)} unknown`
 }
 
 /** Whether a field whose name starts with this character code can be one of {@link DROPPED}: c k p s t u, in both cases. */

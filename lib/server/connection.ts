@@ -11,6 +11,7 @@ import { RecordReader } from '../protocol/reader'
 import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../protocol/records'
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
+import { define } from './listen-hook'
 import { ChunkUse, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
@@ -66,7 +67,8 @@ export class Connection implements RequestHost {
   private idleSince = Number.NaN
 
   private readonly host: ConnectionHost
-  private readonly transport: Socket
+  private readonly transport: Socket & { _httpMessage?: unknown }
+  private readonly endTransport: (...args: never[]) => unknown
   private readonly reader = new RecordReader()
   private readonly requests = new RequestTable()
   private readonly onWritten = (error?: Error | null): void => this.written(error)
@@ -106,6 +108,9 @@ export class Connection implements RequestHost {
     this.host = host
     this.transport = transport
     this.context = context
+    this.endTransport = transport.end.bind(transport) as (done?: () => void) => unknown
+    // Packages for a graceful shutdown end the sockets of 'connection' that they think idle: these carry many requests.
+    define(transport, { end: (...args: unknown[]) => this.endGracefully(args) })
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
@@ -114,6 +119,12 @@ export class Connection implements RequestHost {
     // It was read as a stream until now, and stands still.
     transport.resume()
     this.receive(firstBytes, firstBytes.length, true)
+  }
+
+  private endGracefully(args: unknown[]): Socket {
+    if (this.requests.size > 0 && args.every((argument) => argument === undefined)) this.closeWhenIdle = true
+    else Reflect.apply(this.endTransport, undefined, args)
+    return this.transport
   }
 
   /** Asked anew for each record: any of them may close the connection. */
@@ -297,6 +308,8 @@ export class Connection implements RequestHost {
   dispatch(request: Request, head: RequestHead): void {
     this.pendingCount--
     this.host.dispatch(request, head)
+    // What tells http-terminator and its like that a connection is in use.
+    this.transport._httpMessage = request.exchange?.res
   }
 
   report(code: ErrorCode, message: string, requestId: number): void {
@@ -362,6 +375,7 @@ export class Connection implements RequestHost {
     this.pendingParams -= request.countedParams
     request.countedParams = 0
     this.host.activeRequests--
+    if (this.requests.size === 0) this.transport._httpMessage = null
     this.updateReading()
   }
 
@@ -414,14 +428,16 @@ export class Connection implements RequestHost {
     const pieces = this.writer.take()
     const before = this.flights.at(-1)
     for (const request of requests) {
+      request.isGathered = false
+      // What the operating system takes at once was settled already.
+      if (request.gatheredContext === undefined) continue
       this.flights.push({ request, bytes: request.gatheredBytes, done: request.gatheredDone, context: request.gatheredContext, isLast: false })
       request.gatheredBytes = 0
       request.gatheredDone = undefined
       request.gatheredContext = undefined
-      request.isGathered = false
     }
     // Every write has a flight, so that its callback never settles another one's.
-    if (this.controlBytes > 0 || (requests.length === 0 && pieces.length > 0)) {
+    if (this.controlBytes > 0 || (this.flights.at(-1) === before && pieces.length > 0)) {
       this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, context: undefined, isLast: false })
       this.controlBacklog += this.controlBytes
       this.controlBytes = 0
@@ -553,7 +569,12 @@ export class Connection implements RequestHost {
 
   /** Closes the connection whatever is going on. */
   destroy(): void {
-    this.transport.destroy()
+    // As node: each request's socket is destroyed, which cuts its answer off.
+    for (const request of this.requests.all()) request.exchange?.socket.destroy()
+    this.flush()
+    if (this.transport.writableLength === 0) this.transport.destroy()
+    else this.transport.destroySoon()
+    this.deadline = Math.min(this.deadline, performance.now() + LINGER_IDLE_MS)
   }
 
   /** Lets time-outs happen; called now and then by the server's one clock. */

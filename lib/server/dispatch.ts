@@ -5,7 +5,7 @@ import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
-import { expectContinue, inheritUniqueHeaders, leaveFramingToWebServer, type messageClasses, onHead, setHeaders, takeHead } from './node-internals'
+import { expectContinue, inheritUniqueHeaders, leaveFramingToWebServer, type messageClasses, onHead, setHeaders } from './node-internals'
 import type { Mount } from './options'
 import type { Request } from './request'
 import { RequestSocket } from './socket'
@@ -32,9 +32,9 @@ const requestStart = diagnostics.channel('http.server.request.start')
 const responseFinish = diagnostics.channel('http.server.response.finish')
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
-onHead((res, head) => {
-  const host = RequestSocket.hostOf(res.socket) as Request | undefined
-  host?.headPrinted(head)
+onHead({
+  takes: (res) => RequestSocket.hostOf(res.socket) !== undefined,
+  printed: (res, head) => (RequestSocket.hostOf(res.socket) as Request | undefined)?.headPrinted(res, head) ?? false,
 })
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
@@ -48,12 +48,13 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   req.httpVersionMinor = head.httpVersionMinor
   req.method = head.method
   req.url = head.url
+  // What node's parser says of an ordinary request, and its types do not know.
+  ;(req as http.IncomingMessage & { upgrade: boolean }).upgrade = false
   if ((server as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders === true) Object.assign(req, { joinDuplicateHeaders: true })
   setHeaders(req, limited(head.rawHeaders, server.maxHeadersCount))
   if (host.mount !== false) mount(host, req, head)
   const res = newResponse(host, req, socket.writableHighWaterMark)
   leaveFramingToWebServer(res)
-  takeHead(res)
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
   handOver(exchange)
@@ -65,6 +66,9 @@ function newResponse({ server, classes }: DispatchHost, req: http.IncomingMessag
   const Response = classes.Response as unknown as new (req: http.IncomingMessage, options: object) => http.ServerResponse
   const res = new Response(req, { highWaterMark, rejectNonStandardBodyWrites })
   inheritUniqueHeaders(res, server)
+  const internals = res as http.ServerResponse & { _keepAliveTimeout: number; _maxRequestsPerSocket: number | null }
+  internals._keepAliveTimeout = server.keepAliveTimeout
+  internals._maxRequestsPerSocket = server.maxRequestsPerSocket
   return res
 }
 

@@ -123,7 +123,6 @@ export function leaveFramingToWebServer(res: http.ServerResponse): void {
   else internals._removedConnection = true
   if (internals._removedTE === undefined) res.removeHeader('transfer-encoding')
   else internals._removedTE = true
-  res.shouldKeepAlive = false
   // An HTTP/1.0 client has no say in how the web server receives the answer.
   res.useChunkedEncodingByDefault = true
 }
@@ -139,44 +138,62 @@ const { _storeHeader: storeHeader } = http.OutgoingMessage.prototype as unknown 
 // The one place without another way. To say so at once is better than a server whose responses never get a head.
 if (typeof storeHeader !== 'function') throw new Error(`express-fastcgi does not know how node ${process.version} prints response heads: use Node 20, 22, 24 or 26`)
 
-/** Gets the head of a response, from the status line to the empty line, when node has printed it. */
-type HeadListener = (res: http.ServerResponse, head: string) => void
-let headListener: HeadListener = () => undefined
+/** Who wants the heads that node prints. */
+interface HeadListener {
+  /** Whether this response's head is to be handed over, and not to be written by node. */
+  takes(res: http.ServerResponse): boolean
+  /** Gets a head, from the status line to the empty line; returns whether node is to frame the body in chunks. */
+  printed(res: http.ServerResponse, head: string): boolean
+}
 
 /**
- * Has the heads of all responses prepared by {@link takeHead} handed over.
+ * Has the heads of responses handed over as soon as they are printed.
  *
  * node would put the head in front of the first piece of body, one string that had to be taken apart again. It would also
- * throw at a Trailer field of a body that it does not frame in chunks, although a trailer cannot cross CGI anyway.
+ * throw at a Trailer field of a body that it does not frame in chunks, although a trailer cannot cross CGI anyway. Met at
+ * the prototype of all messages: a property of each response would be seen there.
  */
 export function onHead(listener: HeadListener): void {
-  headListener = listener
+  ;(http.OutgoingMessage.prototype as unknown as HeadPrinting)._storeHeader = function printHead(this: http.ServerResponse, firstLine, headers) {
+    if (!listener.takes(this)) {
+      storeHeader.call(this, firstLine, headers)
+      return
+    }
+    printWithoutTrailer(this, firstLine, headers)
+    const internals = this as unknown as HeadPrinting
+    // Where nothing can be written any more, node goes its own way, which ends nowhere.
+    internals._headerSent = this.socket?.destroyed !== true
+    // Set by the application, it frames a body whose head does not say so.
+    if (!listener.printed(this, internals._header) && this.chunkedEncoding) this.chunkedEncoding = false
+  }
 }
 
-/** Prepares a response: its head will be handed over and not be written by node. */
-export function takeHead(res: http.ServerResponse): void {
-  ;(res as unknown as HeadPrinting)._storeHeader = printHead
+function printWithoutTrailer(res: http.ServerResponse, firstLine: string, headers: HeaderArgument): void {
+  const table = outHeaders === undefined ? undefined : (res as unknown as Record<symbol, Record<string, unknown> | null>)[outHeaders]
+  if (headers === null || headers === undefined || headers !== table) {
+    storeHeader.call(res, firstLine, withoutTrailer(headers))
+    return
+  }
+  // node's own table, which the application goes on seeing as it is.
+  const { trailer } = table
+  if (trailer === undefined) {
+    storeHeader.call(res, firstLine, headers)
+    return
+  }
+  delete table['trailer']
+  storeHeader.call(res, firstLine, headers)
+  table['trailer'] = trailer
 }
 
-function printHead(this: http.ServerResponse, firstLine: string, headers: HeaderArgument): void {
-  storeHeader.call(this, firstLine, withoutTrailer(this, headers))
-  const internals = this as unknown as HeadPrinting
-  internals._headerSent = true
-  headListener(this, internals._header)
-}
+const outHeaders = findSymbol(new http.OutgoingMessage(), 'kOutHeaders')
 
-function withoutTrailer(res: http.ServerResponse, headers: HeaderArgument): HeaderArgument {
+function withoutTrailer(headers: HeaderArgument): HeaderArgument {
   if (!headers) return headers
   if (Array.isArray(headers)) {
     if (Array.isArray(headers[0])) return (headers as unknown[][]).filter(([name]) => !isTrailer(name))
     return headers.some((name, i) => i % 2 === 0 && isTrailer(name)) ? headers.filter((_, i) => !isTrailer(headers[i - (i % 2)])) : headers
   }
-  // By the three usual spellings: to go through all names would cost more than printing them. The first is also that
-  // of node's own table, from which only node can take it.
-  if (headers['trailer'] === undefined && headers['Trailer'] === undefined && headers['TRAILER'] === undefined) return headers
-  if (res.hasHeader('trailer')) res.removeHeader('trailer')
-  else return Object.fromEntries(Object.entries(headers).filter(([key]) => !isTrailer(key)))
-  return headers
+  return Object.keys(headers).some(isTrailer) ? Object.fromEntries(Object.entries(headers).filter(([key]) => !isTrailer(key))) : headers
 }
 
 function isTrailer(name: unknown): boolean {

@@ -116,6 +116,7 @@ export interface FastCGIOptions {
 const HTTP_OPTIONS = [
   'IncomingMessage',
   'ServerResponse',
+  'captureRejections',
   'connectionsCheckingInterval',
   'highWaterMark',
   'httpValidation',

@@ -65,6 +65,10 @@ const CHUNK_OVERHEAD = 128
 /** A piece that is kept holds the 64 KiB it came in; there is room for two that are large enough to be kept. */
 const HALF_A_CHUNK = 32_768
 
+const HEAD_END = '\r\n\r\n'
+const NOT_ASCII = /[^\0-\x7f]/
+const CONTENT_LENGTH = /(?:^|\n)content-length:/i
+
 /** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
 const LARGE_HEAD = 4_096
 
@@ -108,6 +112,12 @@ export class Request implements SocketHost {
   /** The head, translated when node printed it, until the first output takes it along. */
   private pendingHead = ''
   private decoder: ChunkedDecoder | undefined
+  /** The response whose head was printed; the application may put one of its own on the socket. */
+  private answering: http.ServerResponse | undefined
+  /** HTTP that the application wrote on the socket by itself, until its head is whole. */
+  private raw = ''
+  private isRaw = false
+  private isFinished = false
 
   constructor(host: RequestHost, id: number, keepConnection: boolean, maxParamsSize: number) {
     this.host = host
@@ -282,6 +292,7 @@ export class Request implements SocketHost {
   finished(): void {
     const exchange = this.exchange
     if (exchange === undefined) return
+    this.isFinished = true
     if (!this.outputEnded) {
       this.endOutput()
       this.host.scheduleFlush()
@@ -355,43 +366,62 @@ export class Request implements SocketHost {
     return this.head ?? NO_ADDRESSES
   }
 
-  write(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): void {
-    const bytes = this.outputEnded ? 0 : this.addOutput(data, encoding ?? 'utf8')
-    const socket = this.exchange?.socket
-    if (socket !== undefined) {
-      socket.pendingLength += bytes
-      socket.bytesWritten += bytes
-    }
-    this.gatheredBytes += bytes
-    if (typeof done === 'function') {
-      if (this.gatheredDone === undefined) this.gatheredDone = [done]
-      else this.gatheredDone.push(done)
-    }
+  write(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+    return this.outputEnded ? 0 : this.addOutput(data, encoding)
+  }
+
+  get headLength(): number {
+    return this.pendingHead.length
+  }
+
+  leave(): boolean {
     this.markGathered()
+    this.host.scheduleFlush()
+    return this.host.isUncongested
+  }
+
+  await(bytes: number, done: WriteDone[] | undefined): void {
+    // What follows the write ('drain', callbacks, 'finish') happens in its context, as node's WriteWrap sees to.
+    this.gatheredContext ??= new AsyncResource('FASTCGIWRITE')
+    this.gatheredBytes += bytes
+    if (done === undefined) return
+    if (this.gatheredDone === undefined) this.gatheredDone = done
+    else this.gatheredDone.push(...done)
+  }
+
+  settled(done: WriteDone[] | undefined): void {
+    if (this.exchange !== undefined) settleExchange(this.exchange, done, null)
   }
 
   private markGathered(): void {
     if (this.isGathered) return
     this.isGathered = true
-    // What follows the write ('drain', callbacks, 'finish') happens in its context, as node's WriteWrap sees to.
-    this.gatheredContext = new AsyncResource('FASTCGIWRITE')
     this.host.gathered(this)
   }
 
-  private addOutput(data: string | Uint8Array, encoding: BufferEncoding): number {
-    // Before the response has a head, only informational ones (100, 102, 103) are written, and they cannot cross CGI.
-    if (!this.headSent && this.pendingHead === '') return 0
+  private addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     if (encoding === 'ascii' && isInformational(data)) return 0
+    if (!this.headSent && this.pendingHead === '') return this.addRaw(data, encoding)
     const { writer } = this.host
     let bytes = 0
     if (!this.headSent) {
+      this.encodeHead(data, encoding)
       writer.keepTogether(RECORD_HEADER + this.pendingHead.length + RECORD_HEADER + 3 * data.length)
       bytes = this.sendHead()
     }
     if (data.length === 0) return bytes
-    if (this.decoder === undefined) return bytes + writer.stream(RecordType.STDOUT, this.id, data, encoding)
+    if (this.decoder === undefined) return bytes + writer.stream(RecordType.STDOUT, this.id, data, encoding ?? 'utf8')
     const framed = typeof data === 'string' ? Buffer.from(data, encoding) : Buffer.from(data)
     return bytes + writer.stream(RecordType.STDOUT, this.id, this.decoder.decode(framed))
+  }
+
+  /** node prints a head and the text behind it as one string: then its bytes above 0x7f are UTF-8, otherwise latin1. */
+  private encodeHead(data: string | Uint8Array, encoding: BufferEncoding | undefined): void {
+    if (typeof data !== 'string' || (encoding !== undefined && encoding !== 'utf8' && encoding !== 'utf-8')) return
+    if (!NOT_ASCII.test(this.pendingHead)) return
+    // Without a length node would have framed the text in chunks, whose size is written before it.
+    if (data.length > 0 && !CONTENT_LENGTH.test(this.pendingHead)) return
+    this.pendingHead = Buffer.from(this.pendingHead, 'utf8').toString('latin1')
   }
 
   private sendHead(): number {
@@ -401,31 +431,55 @@ export class Request implements SocketHost {
     return this.host.writer.stream(RecordType.STDOUT, this.id, head, 'latin1')
   }
 
-  /** node printed the head of the response; it leaves with the first output, as under node:http. */
-  headPrinted(printed: string): void {
-    if (this.headSent || this.outputEnded) return
-    const status = this.exchange?.res.statusCode ?? 200
+  /** Whole HTTP responses, such as 'HTTP/1.1 400 Bad Request' in a handler of errors. Informational ones cannot cross CGI. */
+  private addRaw(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+    this.raw += typeof data === 'string' ? Buffer.from(data, encoding).toString('latin1') : Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1')
+    for (let end = this.raw.indexOf(HEAD_END); end >= 0; end = this.raw.indexOf(HEAD_END)) {
+      const printed = this.raw.slice(0, end + HEAD_END.length)
+      this.raw = this.raw.slice(end + HEAD_END.length)
+      if (/^HTTP\/1\.[01] 1\d\d/.test(printed)) continue
+      const body = this.raw
+      this.raw = ''
+      if (!/^HTTP\/1\.[01] [2-9]\d\d/.test(printed)) {
+        this.refuseAnswer('something on the socket that is no HTTP response')
+        return 0
+      }
+      this.isRaw = true
+      this.headPrinted(undefined, printed)
+      return this.addOutput(body, 'latin1')
+    }
+    return 0
+  }
+
+  /**
+   * The head of a response was printed; it leaves with the first output, as under node:http.
+   *
+   * @returns whether node frames the body in chunks
+   */
+  headPrinted(res: http.ServerResponse | undefined, printed: string): boolean {
+    if (this.headSent || this.outputEnded) return false
+    // 'HTTP/1.1 ' has nine characters.
+    const status = Number(printed.slice(9, 12))
     if (status < 200) {
-      this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with status ${status}, which CGI cannot carry`, this.id)
-      this.refuse('500 Internal Server Error', 'the application answered with an informational status')
-      return
+      this.refuseAnswer(`status ${status}, an informational one, which CGI cannot carry`)
+      return false
     }
     const head = cgiResponseHead(printed)
     if (head.chunked) this.decoder = new ChunkedDecoder()
     if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
+    this.answering = res
     this.pendingHead = head.text
-    this.markGathered()
+    return head.chunked
   }
 
-  flush(): boolean {
-    this.host.scheduleFlush()
-    return this.host.isUncongested
+  private refuseAnswer(what: string): void {
+    this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with ${what}`, this.id)
+    this.refuse('500 Internal Server Error', `the application answered with ${what}`)
   }
 
   /** Ends the output once the application has ended its response; called before every flush. */
   endIfDone(): void {
-    if (this.outputEnded || this.exchange?.res.writableEnded !== true) return
-    this.endOutput()
+    if (!this.outputEnded && (this.answering ?? this.exchange?.res)?.writableEnded === true) this.endOutput()
   }
 
   /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
@@ -453,7 +507,7 @@ export class Request implements SocketHost {
   settle(bytes: number, done: WriteDone[] | undefined, context: AsyncResource | undefined, error: Error | null | undefined): void {
     const exchange = this.exchange
     if (exchange === undefined) return
-    exchange.socket.settle(bytes)
+    exchange.socket.pendingLength -= bytes
     runIn(context, settleExchange, exchange, done, error)
   }
 
@@ -483,18 +537,29 @@ export class Request implements SocketHost {
   end(): void {
     // Without a response there is nothing left to wait for; with one, END_REQUEST follows as always.
     const exchange = this.exchange
-    if (exchange !== undefined && !exchange.res.writableEnded) process.nextTick(destroySocket, exchange.socket)
+    if (exchange === undefined || exchange.res.writableEnded) return
+    if (this.isRaw) {
+      this.endOutput()
+      this.host.scheduleFlush()
+    }
+    process.nextTick(destroySocket, exchange.socket)
   }
 
   destroyed(): void {
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
+    if (this.exchange?.res.writableEnded === true) {
+      // The answer was whole before: it leaves, as it would have left at once under node:http.
+      this.endOutput()
+      this.host.scheduleFlush()
+      return
+    }
     this.phase = Phase.OVER
     this.host.cutOff(this)
   }
 
   closing(): void {
     const req = this.exchange?.req
-    if (req !== undefined && !req.destroyed) req.destroy(connectionReset())
+    if (req !== undefined && !req.destroyed && !this.isFinished) req.destroy(connectionReset())
   }
 
   timedOut(): void {

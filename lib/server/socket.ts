@@ -12,10 +12,16 @@ export interface SocketHost {
   readonly address: SocketAddresses
   /** The CGI meta-variables as received, names and values alternating. */
   readonly variables: readonly string[]
-  /** Takes output; `done` is called once it has been handed to the operating system, or with an error. */
-  write(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): void
-  /** The output gathered so far may leave; true when the operating system will take all of it at once. */
-  flush(): boolean
+  /** Bytes of a response head that leaves with the next output. */
+  readonly headLength: number
+  /** Adds output; returns its size in bytes. */
+  write(data: string | Uint8Array, encoding: BufferEncoding | undefined): number
+  /** The output added may leave now; true when the operating system takes all of it at once. */
+  leave(): boolean
+  /** Output on its way: `done` are called once it is with the operating system, or with an error. */
+  await(bytes: number, done: WriteDone[] | undefined): void
+  /** Output is with the operating system: 'drain' if somebody waits for it, then the callbacks. */
+  settled(done: WriteDone[] | undefined): void
   /** The reader of the body wants more. */
   resume(): void
   /** The reader of the body wants a pause. */
@@ -45,6 +51,13 @@ export type WriteDone = (error?: Error | null) => void
 
 type Listener = (...args: unknown[]) => void
 
+/** A write on a corked socket. */
+interface Held {
+  readonly data: string | Uint8Array
+  readonly encoding: BufferEncoding | undefined
+  readonly done: WriteDone | undefined
+}
+
 /** What node's code and the usual packages look at of a writable's state; `instanceof Writable` goes by its class. */
 class LightWritableState {
   corked = 0
@@ -73,17 +86,20 @@ export class RequestSocket extends EventEmitter {
   parser: unknown = null
   _httpMessage: unknown = null
   _paused = false
-  _hadError = false
+  // Only node's HTTP client sets it: with it 'finish' of a response would not come.
+  readonly _hadError = false
 
   destroyed = false
   closed = false
   /** Milliseconds set with `setTimeout`; undefined before, as on a net.Socket. */
   timeout: number | undefined
   bytesRead = 0
-  bytesWritten = 0
-  /** Bytes written whose way to the operating system is not done yet, and how many of those it takes without ado. */
+  private sentLength = 0
+  /** Bytes on their way to the operating system. */
   pendingLength = 0
-  private takenLength = 0
+  /** Writes that wait for `uncork()`, and their bytes. */
+  private held: Held[] | undefined
+  private heldLength = 0
 
   _writableState = new LightWritableState()
 
@@ -116,26 +132,50 @@ export class RequestSocket extends EventEmitter {
       return false
     }
     this.refreshTimeout()
-    this.host.write(data, typeof encoding === 'string' ? encoding : undefined, done)
-    const more = this.writableLength < this.writableHighWaterMark
-    if (!more) state.needDrain = true
-    if (state.corked === 0) this.flush()
+    const knownEncoding = typeof encoding === 'string' ? encoding : undefined
+    if (knownEncoding !== undefined && !Buffer.isEncoding(knownEncoding)) {
+      throw Object.assign(new TypeError(`Unknown encoding: ${String(knownEncoding)}`), { code: 'ERR_UNKNOWN_ENCODING' })
+    }
+    const callbackOrNone = typeof done === 'function' ? done : undefined
+    if (state.corked > 0) {
+      if (this.held === undefined) {
+        this.held = []
+        this.heldLength = this.host.headLength
+      }
+      this.held.push({ data, encoding: knownEncoding, done: callbackOrNone })
+      this.heldLength += typeof data === 'string' ? Buffer.byteLength(data, knownEncoding) : data.length
+      return this.hasRoom(0)
+    }
+    const bytes = this.host.write(data, knownEncoding)
+    const more = this.hasRoom(bytes)
+    this.leave(bytes, callbackOrNone && [callbackOrNone])
     return more
   }
 
-  /** Bytes that wait. What leaves in one piece at the end of this tick counts as gone, as on a net.Socket. */
+  private hasRoom(bytes: number): boolean {
+    const more = this.writableLength + bytes < this.writableHighWaterMark
+    if (!more) this._writableState.needDrain = true
+    return more
+  }
+
+  private leave(bytes: number, done: WriteDone[] | undefined): void {
+    this.sentLength += bytes
+    if (this.host.leave() && this.pendingLength === 0) {
+      // As on a net.Socket whose write was done at once: it counts as gone, and the callbacks come a tick later.
+      if (done !== undefined || this._writableState.needDrain) process.nextTick(settle, this.host, done)
+    } else {
+      this.pendingLength += bytes
+      this.host.await(bytes, done)
+    }
+  }
+
+  get bytesWritten(): number {
+    return this.sentLength + this.heldLength
+  }
+
+  /** Bytes that wait. */
   get writableLength(): number {
-    return this.pendingLength - this.takenLength
-  }
-
-  private flush(): void {
-    if (this.host.flush()) this.takenLength = this.pendingLength
-  }
-
-  /** Bytes written are with the operating system, or lost. */
-  settle(bytes: number): void {
-    this.pendingLength -= bytes
-    this.takenLength = Math.max(0, this.takenLength - bytes)
+    return this.pendingLength + this.heldLength
   }
 
   end(data?: unknown, encoding?: unknown, callback?: unknown): this {
@@ -143,11 +183,16 @@ export class RequestSocket extends EventEmitter {
     if (typeof data === 'string' || data instanceof Uint8Array) {
       this.write(data, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined)
     }
-    if (this._writableState.ended || this.destroyed) {
+    const state = this._writableState
+    if (state.ended || this.destroyed) {
       if (done) process.nextTick(done)
       return this
     }
-    this._writableState.ended = true
+    if (state.corked > 0) {
+      state.corked = 1
+      this.uncork()
+    }
+    state.ended = true
     if (done) this.once('finish', done)
     this.host.end()
     return this
@@ -160,7 +205,19 @@ export class RequestSocket extends EventEmitter {
   uncork(): void {
     const state = this._writableState
     if (state.corked > 0) state.corked--
-    if (state.corked === 0 && !this.destroyed) this.flush()
+    const { held } = this
+    if (state.corked > 0 || held === undefined || this.destroyed) return
+    this.held = undefined
+    this.heldLength = 0
+    let bytes = 0
+    let done: WriteDone[] | undefined
+    for (const write of held) {
+      bytes += this.host.write(write.data, write.encoding)
+      if (write.done === undefined) continue
+      if (done === undefined) done = [write.done]
+      else done.push(write.done)
+    }
+    this.leave(bytes, done)
   }
 
   get autoSelectFamilyAttemptedAddresses(): string[] {
@@ -261,14 +318,26 @@ export class RequestSocket extends EventEmitter {
   destroy(reason?: Error | null): this {
     if (this.destroyed) return this
     const error = reason ?? undefined
+    const state = this._writableState
     this.destroyed = true
-    this._writableState.destroyed = true
-    this._writableState.errored = error ?? null
-    this._hadError = error !== undefined
+    state.destroyed = true
+    state.errored = error ?? null
+    // As a net.Socket: both are true at once, the event comes after this turn of the event loop.
+    this.closed = true
+    state.closed = true
     if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
+    if (this.held !== undefined) this.discardHeld(this.held)
     this.host.destroyed(error)
-    process.nextTick(emitClosing, this, error)
+    if (error !== undefined) process.nextTick(emitError, this, error)
+    setImmediate(emitClosing, this)
     return this
+  }
+
+  private discardHeld(held: readonly Held[]): void {
+    this.held = undefined
+    this.heldLength = 0
+    const error = codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed')
+    for (const { done } of held) if (done !== undefined) process.nextTick(done, error)
   }
 
   destroySoon(): void {
@@ -302,13 +371,16 @@ export class RequestSocket extends EventEmitter {
     }
   }
 
-  emitClosingNow(error: Error | undefined): void {
+  emitErrorNow(error: Error): void {
     this.host.run(() => {
-      if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-      this.closed = true
-      this._writableState.closed = true
+      if (this.listenerCount('error') > 0) this.emit('error', error)
+    })
+  }
+
+  emitClosingNow(): void {
+    this.host.run(() => {
       this.host.closing()
-      this.emit('close', error !== undefined)
+      this.emit('close', this._writableState.errored !== null)
     })
   }
 
@@ -325,6 +397,8 @@ export class RequestSocket extends EventEmitter {
   // ---- time-outs: one timer per socket, and only for those that ask
 
   setTimeout(milliseconds: number, callback?: () => void): this {
+    // node's own errors for what cannot be; such a socket is never connected.
+    if (!(milliseconds >= 0) || !Number.isFinite(milliseconds) || (callback !== undefined && typeof callback !== 'function')) new Socket().setTimeout(milliseconds, callback)
     if (this.destroyed) return this
     this.timeout = milliseconds
     if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
@@ -450,8 +524,16 @@ function variableOf(socket: RequestSocket, name: string): string | undefined {
   return undefined
 }
 
-function emitClosing(socket: RequestSocket, error: Error | undefined): void {
-  socket.emitClosingNow(error)
+function settle(host: SocketHost, done: WriteDone[] | undefined): void {
+  host.settled(done)
+}
+
+function emitError(socket: RequestSocket, error: Error): void {
+  socket.emitErrorNow(error)
+}
+
+function emitClosing(socket: RequestSocket): void {
+  socket.emitClosingNow()
 }
 
 function emitFinished(socket: RequestSocket): void {
