@@ -179,7 +179,9 @@ describe('headers (CGI 4.1.18)', () => {
 describe('body (CGI 4.1.2, 4.1.3)', () => {
   it.each<[rule: string, pairs: Pair[], expected: Partial<RequestHead>]>([
     ['a length', [['CONTENT_LENGTH', '5']], { contentLength: 5, rawHeaders: ['Content-Length', '5'], bodyUnannounced: false }],
-    ['a length of 0', [['CONTENT_LENGTH', '0']], { contentLength: 0, rawHeaders: ['Content-Length', '0'], bodyUnannounced: false }],
+    ['a length of 0', [['CONTENT_LENGTH', '0'], ['REQUEST_METHOD', 'POST']], { contentLength: 0, rawHeaders: ['Content-Length', '0'], bodyUnannounced: false }],
+    ['a length of 0 that the web server made up (HAProxy, lighttpd, Caddy, mod_fcgid)', [['CONTENT_LENGTH', '0']], { contentLength: 0, rawHeaders: [], bodyUnannounced: false }],
+    ['a length of 0 that the client did send (nginx)', [['CONTENT_LENGTH', '0'], ['HTTP_CONTENT_LENGTH', '0']], { contentLength: 0, rawHeaders: ['Content-Length', '0'] }],
     ['a large one', [['CONTENT_LENGTH', '5000000000']], { contentLength: 5_000_000_000, rawHeaders: ['Content-Length', '5000000000'] }],
     ['none', [], { contentLength: -1, rawHeaders: [], bodyUnannounced: true }],
     ['an empty one is none (nginx)', [['CONTENT_LENGTH', ''], ['CONTENT_TYPE', '']], { contentLength: -1, rawHeaders: [], bodyUnannounced: true }],

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import http from 'node:http'
+import type http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -101,7 +101,13 @@ describe.each(kinds)('on %s', (kind) => {
   it('byte by byte: FastCGI', async () => {
     const connection = await open(await start(kind, sayUrl))
     for (const byte of FASTCGI_GET) await sendAlone(connection, Buffer.of(byte))
-    expect(await received(connection.ours, '/fastcgi')).toMatch(/^\x01\x06/)
+    expect((await received(connection.ours, '/fastcgi')).slice(0, 2)).toBe('\x01\x06')
+  })
+
+  it.each([['HTTP', Buffer.from('G')], ['FastCGI', Buffer.of(1)]])('a first byte of %s and then silence keeps nobody else from an answer', async (_protocol, byte) => {
+    const address = await start(kind, sayUrl)
+    await sendAlone(await open(address), byte)
+    expect([await askHttp(address, '/a'), await askFastCGI(address, '/b')]).toEqual(['answer to /a', 'answer to /b'])
   })
 
   it('HTTP requests that come together are answered in order, on one connection', async () => {
@@ -172,6 +178,20 @@ describe.each(kinds)('on %s', (kind) => {
     web.send(begin(1), params(1, { ...POST, CONTENT_LENGTH: String(upload.length) }), stdin(1, upload), stdin(1))
     expect((await web.response(1)).body.toString()).toBe(expected)
   })
+})
+
+it('maxConnections counts connections of either kind, and those that are neither yet', async () => {
+  const address = await start('a TCP port', (_req, res) => res.end('ok'), { maxConnections: 3 })
+  const all = [await open(address), await open(address), await open(address)]
+  all[0]!.ours.write(HTTP_GET)
+  all[1]!.ours.write(FASTCGI_GET)
+  await Promise.all([received(all[0]!.ours, 'ok'), received(all[1]!.ours, 'ok')])
+  const dropped = once(server, 'drop')
+  const further = net.connect((address as net.AddressInfo).port, '127.0.0.1')
+  sockets.push(further)
+  await Promise.all([dropped, everything(further)])
+  all[2]!.ours.write(HTTP_GET)
+  expect(await received(all[2]!.ours, 'ok')).toMatch(/^HTTP\/1\.1 200 OK/)
 })
 
 it('a connection reset before its first byte does no harm', async () => {

@@ -95,8 +95,10 @@ function expected(bytes: Buffer, id: number): Seen {
   const length = value('CONTENT_LENGTH')
   const hasLength = length !== undefined && length !== '' && length !== '-1'
   if (value('CONTENT_TYPE')) headers.push(['CONTENT_TYPE', value('CONTENT_TYPE') ?? ''])
-  if (hasLength) headers.push(['CONTENT_LENGTH', length])
-  else if (length === '-1' || value('HTTP_TRANSFER_ENCODING')) headers.push(['TRANSFER_ENCODING', 'chunked'])
+  // A length of 0 is the web server's own word where requests seldom have content, unless the client's field is there too.
+  const isMadeUp = length === '0' && ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'].includes(value('REQUEST_METHOD') ?? '') && value('HTTP_CONTENT_LENGTH') === undefined
+  if (hasLength && !isMadeUp) headers.push(['CONTENT_LENGTH', length])
+  if (!hasLength && (length === '-1' || value('HTTP_TRANSFER_ENCODING'))) headers.push(['TRANSFER_ENCODING', 'chunked'])
   const stdin = contentOf(records, STDIN, id)
   return {
     method: value('REQUEST_METHOD') ?? '',

@@ -44,7 +44,9 @@ const ON = /^(?:on|1|yes)$/i
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const NOT_IN_TARGET = /[\0-\x20\x7f]/
-const HTTP_VERSION = /^HTTP\/([0-9])(?:\.([0-9]))?$/
+/** Those that node or a web server speaks; any other is taken for 1.1, in which the web server answers it. */
+const HTTP_VERSION = /^HTTP\/(?:(0)\.(9)|(1)\.([01])|([23])(?:\.0)?)$/
+const USUALLY_WITHOUT_CONTENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
 const COMMON_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
 
 /** The meta-variables of a request, one after the other. */
@@ -65,6 +67,7 @@ const enum Meaning {
   AUTHORIZATION,
   EXPECT,
   HOST,
+  HTTP_CONTENT_LENGTH,
   REQUEST_METHOD,
   REQUEST_URI,
   QUERY_STRING,
@@ -97,7 +100,7 @@ interface Variable {
 /** Headers that are more than headers here. */
 const SPECIAL_HEADERS = new Map<string, Meaning>([
   // The CGI variables of these two are the authority; a second one is a way to smuggle. CGI 4.1.18
-  ['content-length', Meaning.NOTHING],
+  ['content-length', Meaning.HTTP_CONTENT_LENGTH],
   ['content-type', Meaning.NOTHING],
   // httpoxy, CVE-2016-5385: nginx, Caddy and h2o pass it on.
   ['proxy', Meaning.NOTHING],
@@ -197,6 +200,7 @@ function readHead(variables: MetaVariables): RequestHead {
   let queryString: string | undefined
   let hasContentType = false
   let hasHost = false
+  let hasHttpContentLength = false
   let contentLength: string | undefined
   let expect: string | undefined
   let encrypted = false
@@ -226,6 +230,9 @@ function readHead(variables: MetaVariables): RequestHead {
       case Meaning.EXPECT:
         expect = variables.value
         break
+      case Meaning.HTTP_CONTENT_LENGTH:
+        hasHttpContentLength = true
+        continue
       case Meaning.HOST:
         // Set above nginx's `include fastcgi_params` there are two, and HTTP has one: the first counts, as in node.
         if (hasHost) continue
@@ -316,7 +323,9 @@ function readHead(variables: MetaVariables): RequestHead {
   }
 
   const length = bodyLength(contentLength)
-  if (length >= 0) rawHeaders.push('Content-Length', String(contentLength))
+  // HAProxy, lighttpd, Caddy and mod_fcgid say 0 of every request without a body; clients say it where content is usual.
+  const isSaid = length > 0 || (length === 0 && (hasHttpContentLength || !USUALLY_WITHOUT_CONTENT.has(method ?? '')))
+  if (isSaid) rawHeaders.push('Content-Length', String(contentLength))
   // The web server took the chunk framing away; the field stays as the only sign that there is a body at all. Beside a
   // length it would contradict it.
   const chunked = length < 0 && (transferEncoding || contentLength === '-1')
@@ -333,8 +342,8 @@ function readHead(variables: MetaVariables): RequestHead {
   if (NOT_IN_TARGET.test(url)) throw new BadRequest('the request target holds a blank or a control character')
 
   const version = protocol === undefined || protocol === 'HTTP/1.1' ? undefined : HTTP_VERSION.exec(protocol)
-  const httpVersionMajor = Number(version?.[1] ?? 1)
-  const httpVersionMinor = version ? Number(version[2] ?? 0) : 1
+  const httpVersionMajor = Number(version?.[1] ?? version?.[3] ?? version?.[5] ?? 1)
+  const httpVersionMinor = version ? Number(version[2] ?? version[4] ?? 0) : 1
   return {
     method: checkedMethod(method),
     url,

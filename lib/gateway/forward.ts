@@ -4,6 +4,9 @@ import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:ht
 import { type CgiResponseHead, ResponseHeadParser } from '../cgi/response-parser'
 import { type ClientRequest, FastCGIError, ProtocolError, ProtocolStatus, RequestAbortedError, RequestRefusedError } from '../client'
 
+const ASCII = /^[\t\x20-\x7e]*$/
+const NOTHING = Buffer.alloc(0)
+
 /** What {@link Forward} needs to know of the gateway. */
 export interface ForwardOptions {
   readonly maxHeadBytes: number
@@ -77,10 +80,16 @@ export class Forward {
       this.writeHead(found.head)
       if (found.bodyStart < chunk.length) this.writeBody(chunk.subarray(found.bodyStart))
       // An event stream may have nothing to say for long; its head must not wait for it.
-      else this.res.flushHeaders()
+      else this.flushHead(found.head)
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  /** flushHeaders() would send bytes above 0x7f as UTF-8; in front of bytes a head is sent as it is. */
+  private flushHead(head: CgiResponseHead): void {
+    if (head.rawHeaders.every((text) => ASCII.test(text))) this.res.flushHeaders()
+    else this.res.write(NOTHING)
   }
 
   private writeHead(head: CgiResponseHead): void {

@@ -2,6 +2,7 @@
 // record type; what happens inside a request is the request's.
 
 import type { AsyncResource } from 'node:async_hooks'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
@@ -308,8 +309,11 @@ export class Connection implements RequestHost {
   dispatch(request: Request, head: RequestHead): void {
     this.pendingCount--
     this.host.dispatch(request, head)
+  }
+
+  started(res: ServerResponse): void {
     // What tells http-terminator and its like that a connection is in use.
-    this.transport._httpMessage = request.exchange?.res
+    this.transport._httpMessage = res
   }
 
   report(code: ErrorCode, message: string, requestId: number): void {

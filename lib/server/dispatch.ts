@@ -8,6 +8,7 @@ import { scriptPrefix, stripPrefix } from '../cgi/request-target'
 import { expectContinue, inheritUniqueHeaders, leaveFramingToWebServer, type messageClasses, onHead, setHeaders } from './node-internals'
 import type { Mount } from './options'
 import type { Request } from './request'
+import { EncryptedRequestSocket } from './encrypted-socket'
 import { RequestSocket } from './socket'
 
 /** The objects of one request as the application sees them. */
@@ -40,7 +41,7 @@ onHead({
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
   const { server, classes } = host
-  const socket = new RequestSocket(request, server)
+  const socket = head.encrypted ? new EncryptedRequestSocket(request, server) : new RequestSocket(request, server)
   const netSocket = socket as unknown as Socket
   const req = new classes.Request(netSocket)
   req.httpVersion = head.httpVersion

@@ -14,6 +14,7 @@ interface HttpMessageInternals {
 
 interface ReadableStateInternals {
   resumeScheduled?: boolean
+  flowing?: boolean | null
   ended?: boolean
   endEmitted?: boolean
   destroyed?: boolean
@@ -61,7 +62,7 @@ export function setHeaders(req: http.IncomingMessage, rawHeaders: string[]): voi
 /** Whether the application reads this body, or has begun to. */
 export function isConsumed(req: http.IncomingMessage): boolean {
   const internals = req as unknown as HttpMessageInternals
-  return internals._consuming === true || internals._readableState?.resumeScheduled === true || req.readableFlowing !== null
+  return internals._consuming === true || internals._readableState?.resumeScheduled === true
 }
 
 /** Discards a body nobody reads, as node:http does when the response is finished. */
@@ -72,6 +73,7 @@ export function dump(req: http.IncomingMessage, res: http.ServerResponse): void 
     // Nobody would hear 'end' and 'close': the state behind them, without the five turns of the event loop it takes. What
     // node's `optimizeEmptyRequests` does.
     internals._dumped = true
+    if (state.flowing === null) state.flowing = true
     state.ended = true
     state.endEmitted = true
     state.destroyed = true

@@ -40,6 +40,8 @@ export interface RequestHost {
   readonly context: AsyncResource
   /** The params are there: makes req and res, gives them to {@link Request.start}, and calls the application. */
   dispatch(request: Request, head: RequestHead): void
+  /** The application is about to get a request. */
+  started(res: http.ServerResponse): void
   /** Says that something was wrong which does not end the connection. */
   report(code: ErrorCode, message: string, requestId: number): void
 }
@@ -271,8 +273,9 @@ export class Request implements SocketHost {
     this.inputComplete = true
     if (this.full) this.flow(false, this.bufferedBody)
     const req = this.exchange?.req
-    if (req === undefined || req.destroyed) return
+    if (req === undefined) return
     req.complete = true
+    if (req.destroyed) return
     if (!endUnread(req)) this.run(pushEnd, req)
   }
 
@@ -281,6 +284,7 @@ export class Request implements SocketHost {
   /** Has req and res now; called once, by the dispatcher, before the application is. */
   start(exchange: Exchange): void {
     this.exchange = exchange
+    this.host.started(exchange.res)
   }
 
   /** Runs a function in the async context of this request. */
@@ -342,17 +346,18 @@ export class Request implements SocketHost {
   /** The web server gave the request up, or is gone. */
   abort(): void {
     if (this.phase === Phase.OVER) return
+    const isCutShort = !this.inputComplete && this.head?.bodyUnannounced === false
     this.phase = Phase.OVER
     this.params = undefined
-    this.abortApplication()
+    this.abortApplication(isCutShort ? invalidEof() : undefined)
   }
 
-  private abortApplication(): void {
+  private abortApplication(reason?: Error): void {
     this.phase = Phase.OVER
     const exchange = this.exchange
     if (exchange === undefined) return
     this.outputEnded = true
-    this.run(abortExchange, exchange)
+    this.run(abortExchange, exchange, reason)
   }
 
   // ---- output, called by the socket
@@ -559,7 +564,10 @@ export class Request implements SocketHost {
 
   closing(): void {
     const req = this.exchange?.req
-    if (req !== undefined && !req.destroyed && !this.isFinished) req.destroy(connectionReset())
+    if (req === undefined) return
+    // Nothing announced a body, and nothing of one came before the application gave up.
+    if (this.head?.bodyUnannounced === true && !this.hasBody) req.complete = true
+    if (!req.destroyed && !this.isFinished) req.destroy(connectionReset())
   }
 
   timedOut(): void {
@@ -625,13 +633,18 @@ function connectionReset(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 
+/** What node's parser says of a client that leaves in the middle of a body. */
+function invalidEof(): Error {
+  return Object.assign(new Error('Parse Error: Invalid EOF state'), { code: 'HPE_INVALID_EOF_STATE', reason: 'Invalid EOF state' })
+}
+
 /** As under node:http when the client's side ends: the socket ends without an error, and takes the request with it. */
-function abortExchange({ req, socket }: Exchange): void {
+function abortExchange({ req, socket }: Exchange, reason: Error | undefined): void {
   if (socket.destroyed) {
     if (!req.destroyed) req.destroy(connectionReset())
   } else {
-    socket.emit('end')
-    socket.destroy()
+    socket.endByPeer()
+    socket.destroy(reason)
   }
 }
 

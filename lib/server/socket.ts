@@ -1,11 +1,9 @@
 // The socket of one request: what `req.socket` and `res.socket` are. It has the addresses and the life of that one
 // request, while the connection to the web server carries many clients; it knows neither records nor connections.
 
-import type { X509Certificate } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
-import { type ClientCertificate, clientCertificate } from './client-certificate'
 
 /** What a request's socket asks of its request. */
 export interface SocketHost {
@@ -103,9 +101,8 @@ export class RequestSocket extends EventEmitter {
 
   _writableState = new LightWritableState()
 
-  private readonly host: SocketHost
+  protected readonly host: SocketHost
   private idleTimer: NodeJS.Timeout | undefined
-  private certificate: ClientCertificate | undefined
 
   constructor(host: SocketHost, server: object) {
     super()
@@ -131,6 +128,8 @@ export class RequestSocket extends EventEmitter {
       if (typeof done === 'function') process.nextTick(done, error)
       return false
     }
+    // node's own error for what cannot be written; such a socket is never connected.
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) return ArrayBuffer.isView(data) ? this.write(bytesOf(data), encoding, callback) : new Socket().write(data)
     this.refreshTimeout()
     const knownEncoding = typeof encoding === 'string' ? encoding : undefined
     if (knownEncoding !== undefined && !Buffer.isEncoding(knownEncoding)) {
@@ -244,9 +243,6 @@ export class RequestSocket extends EventEmitter {
   get writableFinished(): boolean {
     return this._writableState.finished
   }
-  get writableAborted(): boolean {
-    return this.destroyed && !this._writableState.finished
-  }
   get bufferSize(): number {
     return this.writableLength
   }
@@ -341,8 +337,9 @@ export class RequestSocket extends EventEmitter {
   }
 
   destroySoon(): void {
+    // The end destroys it, once what is written has left.
     if (!this._writableState.ended) this.end()
-    if (this._writableState.finished || this.pendingLength === 0) this.destroy()
+    else if (this._writableState.finished || this.pendingLength === 0) this.destroy()
     else this.once('finish', () => this.destroy())
   }
 
@@ -364,15 +361,26 @@ export class RequestSocket extends EventEmitter {
     this._writableState.destroyed = true
     if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
     if (this.isObserved) {
-      process.nextTick(emitFinished, this)
+      setImmediate(emitFinished, this)
     } else {
       this.closed = true
       this._writableState.closed = true
     }
   }
 
+  /** The client's side has ended, and ours with it: as node's socket does, properly. */
+  endByPeer(): void {
+    this.emit('end')
+    if (this.destroyed || this.pendingLength > 0) return
+    this._writableState.ended = true
+    this._writableState.finished = true
+    this.emit('finish')
+  }
+
   emitErrorNow(error: Error): void {
     this.host.run(() => {
+      // node's own listener comes first, and hands it on. Of a client that left, the socket alone tells: that is no violation.
+      if ((error as NodeJS.ErrnoException).code !== 'HPE_INVALID_EOF_STATE') (this.server as EventEmitter).emit('clientError', error, this)
       if (this.listenerCount('error') > 0) this.emit('error', error)
     })
   }
@@ -422,9 +430,6 @@ export class RequestSocket extends EventEmitter {
 
   // ---- who is at the other end
 
-  get encrypted(): true | undefined {
-    return this.host.address.encrypted ? true : undefined
-  }
   // Unlike a net.Socket's they stay when the socket is destroyed: loggers read them after the response.
   get remoteAddress(): string | undefined {
     return this.host.address.remoteAddress
@@ -443,33 +448,6 @@ export class RequestSocket extends EventEmitter {
   }
   get localFamily(): string | undefined {
     return family(this.localAddress)
-  }
-
-  // ---- what a TLSSocket has besides, while the client's connection is encrypted
-
-  get authorized(): boolean | undefined {
-    return this.clientCertificate?.authorized
-  }
-  get authorizationError(): string | null | undefined {
-    return this.clientCertificate?.authorizationError
-  }
-  get getPeerCertificate(): (() => ClientCertificate['legacy'] | null) | undefined {
-    return this.encrypted && peerCertificate
-  }
-  get getPeerX509Certificate(): (() => X509Certificate | undefined) | undefined {
-    return this.encrypted && peerX509Certificate
-  }
-  get getProtocol(): (() => string | null) | undefined {
-    return this.encrypted && tlsProtocol
-  }
-  get getCipher(): (() => { name: string; standardName: string; version: string } | undefined) | undefined {
-    return this.encrypted && tlsCipher
-  }
-  /** Decoded when somebody asks, and only of an encrypted connection. */
-  private get clientCertificate(): ClientCertificate | undefined {
-    if (this.encrypted !== true) return undefined
-    this.certificate ??= clientCertificate(this.host.variables)
-    return this.certificate
   }
 
   get readyState(): string {
@@ -500,28 +478,8 @@ export class RequestSocket extends EventEmitter {
 // `super()` calls stays EventEmitter's.
 Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
 
-// As a TLSSocket's: null once the socket is destroyed.
-function peerCertificate(this: RequestSocket): ClientCertificate['legacy'] | null {
-  return this.destroyed ? null : (this['clientCertificate']?.legacy ?? {})
-}
-
-function peerX509Certificate(this: RequestSocket): X509Certificate | undefined {
-  return this.destroyed ? undefined : this['clientCertificate']?.x509
-}
-
-function tlsProtocol(this: RequestSocket): string | null {
-  return variableOf(this, 'SSL_PROTOCOL') ?? null
-}
-
-function tlsCipher(this: RequestSocket): { name: string; standardName: string; version: string } | undefined {
-  const name = variableOf(this, 'SSL_CIPHER')
-  return name === undefined ? undefined : { name, standardName: name, version: tlsProtocol.call(this) ?? '' }
-}
-
-function variableOf(socket: RequestSocket, name: string): string | undefined {
-  const variables = RequestSocket.hostOf(socket)?.variables ?? []
-  for (let i = 0; i < variables.length; i += 2) if (variables[i] === name) return variables[i + 1] || undefined
-  return undefined
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
 }
 
 function settle(host: SocketHost, done: WriteDone[] | undefined): void {

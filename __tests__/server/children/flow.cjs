@@ -47,6 +47,7 @@ process.on('message', (message) => {
   else {
     global.gc?.()
     const peak = /VmHWM:\s+(\d+) kB/.exec(process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : '')
-    process.send({ now: process.memoryUsage().rss, peak: peak ? Number(peak[1]) * 1024 : process.resourceUsage().maxRSS * 1024 })
+    const { rss, heapUsed, external } = process.memoryUsage()
+    process.send({ now: rss, held: heapUsed + external, peak: peak ? Number(peak[1]) * 1024 : process.resourceUsage().maxRSS * 1024 })
   }
 })
