@@ -20,8 +20,7 @@ interface Place {
 /** The servers attached here, and not by the application. */
 const attachedHere = new WeakSet<http.Server>()
 const wantedProtocol = protocolOf(process.env['FASTCGI_PROTOCOL'])
-// What the process was started with is the main thread's, and is read before the application can change it.
-const places: readonly Place[] = isMainThread ? environmentTargets(environment()).map(({ options }) => ({ options, server: undefined })) : []
+let places = placesOfEnvironment()
 
 /**
  * What the arguments of an application's `server.listen(...)` become. The first server listens where the environment says,
@@ -31,6 +30,8 @@ function redirect(server: http.Server, args: unknown[]): unknown[] | undefined {
   const isNew = !attachedHere.has(server)
   // One that this package was asked for has been told where to listen; one that listens already gets node's error.
   if (isNew && (isAttached(server) || server.listening)) return args
+  // dotenv and its like set the variable after the start.
+  if (isNew && places.length === 0) places = placesOfEnvironment()
   const place = places.find((one) => one.server === server) ?? places.find((one) => one.server === undefined)
   if (isNew) {
     attachedHere.add(server)
@@ -75,6 +76,11 @@ function placed(server: http.Server, place: Place, args: unknown[]): unknown[] {
     emitter.once('close', leave).once(errorMonitor, leave)
   }
   return typeof callback === 'function' ? [options, callback] : [options]
+}
+
+/** What the process was started with is the main thread's. */
+function placesOfEnvironment(): readonly Place[] {
+  return isMainThread ? environmentTargets(environment()).map(({ options }) => ({ options, server: undefined })) : []
 }
 
 function environment(): typeof processEnvironment {

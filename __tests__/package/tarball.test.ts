@@ -7,6 +7,8 @@ import { run, succeed } from './run'
 
 const root = resolve(__dirname, '../..')
 const entries = ['express-fastcgi', 'express-fastcgi/client', 'express-fastcgi/gateway', 'express-fastcgi/protocol']
+/** A preload: it has no names. */
+const preload = 'express-fastcgi/register'
 
 const folder = mkdtempSync(join(tmpdir(), 'express-fastcgi-package-'))
 let tarball: string
@@ -31,6 +33,7 @@ describe('what is in the tarball', () => {
     const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
     const compiled = sources.flatMap((name) => ['.js', '.d.ts'].map((end) => `dist/${name.replace(/\.ts$/, end)}`))
     const modules = ['', 'client/', 'gateway/', 'protocol/'].flatMap((place) => [`dist/${place}index.mjs`, `dist/${place}index.d.mts`])
+    modules.push('dist/register.mjs', 'dist/register.d.mts')
     expect(packed).toEqual([...compiled, ...modules, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
   })
 
@@ -40,7 +43,7 @@ describe('what is in the tarball', () => {
 
   it('the entry points are the documented ones', () => {
     const { exports } = JSON.parse(readFileSync(join(folder, 'node_modules/express-fastcgi/package.json'), 'utf8')) as { exports: object }
-    const documented = entries.map((name) => name.replace('express-fastcgi', '.'))
+    const documented = [...entries, preload].map((name) => name.replace('express-fastcgi', '.'))
     expect(Object.keys(exports).sort()).toEqual([...documented, './package.json'].sort())
   })
 
@@ -72,6 +75,18 @@ describe.each(entries)('import and require of %s', (name) => {
   })
 })
 
+it.each([
+  ['--import', 'mjs', "import http from 'node:http'"],
+  ['--import', 'cjs', "const http = require('node:http')"],
+  ['-r', 'mjs', "import http from 'node:http'"],
+  ['-r', 'cjs', "const http = require('node:http')"],
+])(`node %s ${preload} app.%s: where it listens is FASTCGI_LISTEN`, async (flag, extension, importHttp) => {
+  const app = join(folder, `app.${extension}`)
+  const socket = join(folder, 'app.sock')
+  writeFileSync(app, `${importHttp}\nconst server = http.createServer().listen(3000, () => { console.log(server.address()); server.close() })`)
+  expect(await succeed('/usr/bin/env', [`FASTCGI_LISTEN=${socket}`, process.execPath, flag, preload, app], folder)).toBe(`${socket}\n`)
+})
+
 it('the main entry point has the names of the README', async () => {
   const program = "import { attach, cgiParams, createServer, listen, Server } from 'express-fastcgi'; console.log(typeof attach, " +
     'typeof cgiParams, typeof createServer, typeof listen, createServer(() => undefined) instanceof Server)'
@@ -86,6 +101,7 @@ describe('types', () => {
     import * as client from 'express-fastcgi/client'
     import * as gateway from 'express-fastcgi/gateway'
     import * as protocol from 'express-fastcgi/protocol'
+    import 'express-fastcgi/register'
 
     const server: Server = createServer((req, res) => {
       const address: string | undefined = cgiParams(req).REMOTE_ADDR

@@ -194,6 +194,13 @@ it('maxConnections counts connections of either kind, and those that are neither
   expect(await received(all[2]!.ours, 'ok')).toMatch(/^HTTP\/1\.1 200 OK/)
 })
 
+it('a connection that never says a word is closed after headersTimeout, as by node', async () => {
+  const address = await start('a TCP port', (_req, res) => res.end('ok'), { headersTimeout: 50 })
+  const { ours } = await open(address)
+  await everything(ours)
+  expect(await askFastCGI(address)).toBe('ok')
+})
+
 it('a connection reset before its first byte does no harm', async () => {
   const address = await start('a TCP port', (_req, res) => res.end('ok'))
   const { ours, theirs } = await open(address)

@@ -44,6 +44,7 @@ const ON = /^(?:on|1|yes)$/i
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const NOT_IN_TARGET = /[\0-\x20\x7f]/
+const CHUNKED = /^[ \t]*chunked[ \t]*$/i
 /** Those that node or a web server speaks; any other is taken for 1.1, in which the web server answers it. */
 const HTTP_VERSION = /^HTTP\/(?:(0)\.(9)|(1)\.([01])|([23])(?:\.0)?)$/
 const USUALLY_WITHOUT_CONTENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
@@ -239,6 +240,7 @@ function readHead(variables: MetaVariables): RequestHead {
         hasHost = true
         break
       case Meaning.TRANSFER_ENCODING:
+        if (variables.value !== '' && !CHUNKED.test(variables.value)) throw new BadRequest('HTTP_TRANSFER_ENCODING is something other than chunked')
         transferEncoding = variables.value !== ''
         continue
       case Meaning.REQUEST_METHOD:

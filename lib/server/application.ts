@@ -88,8 +88,12 @@ export class Application implements ConnectionHost, DispatchHost {
     undecided.add(transport)
     const forget = (): void => {
       undecided.delete(transport)
+      transport.setTimeout(0)
     }
     transport.once('close', forget)
+    // As node:http does with a connection that never says a word.
+    const { headersTimeout } = this.server
+    if (headersTimeout > 0) transport.setTimeout(headersTimeout, () => undecided.has(transport) && transport.destroy())
     byFirstByte(transport, {
       fastcgi: (socket, bytes) => {
         forget()

@@ -2,7 +2,7 @@
 // record type; what happens inside a request is the request's.
 
 import type { AsyncResource } from 'node:async_hooks'
-import type { ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
@@ -21,6 +21,7 @@ import type { WriteDone } from './socket'
 
 /** What a connection asks of the application server it belongs to. */
 export interface ConnectionHost {
+  readonly server: Server
   readonly settings: Settings
   readonly allowHalfOpen: boolean
   readonly isClosing: boolean
@@ -126,6 +127,10 @@ export class Connection implements RequestHost {
     if (this.requests.size > 0 && args.every((argument) => argument === undefined)) this.closeWhenIdle = true
     else Reflect.apply(this.endTransport, undefined, args)
     return this.transport
+  }
+
+  get server(): Server {
+    return this.host.server
   }
 
   /** Asked anew for each record: any of them may close the connection. */

@@ -31,6 +31,8 @@ export interface DispatchHost {
 
 const requestStart = diagnostics.channel('http.server.request.start')
 const responseFinish = diagnostics.channel('http.server.response.finish')
+/** Of `maxHeadersCount` null. */
+const DEFAULT_HEADERS_COUNT = 2_000
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
 onHead({
@@ -52,7 +54,7 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   // What node's parser says of an ordinary request, and its types do not know.
   ;(req as http.IncomingMessage & { upgrade: boolean }).upgrade = false
   if ((server as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders === true) Object.assign(req, { joinDuplicateHeaders: true })
-  setHeaders(req, limited(head.rawHeaders, server.maxHeadersCount))
+  setHeaders(req, head.rawHeaders, limited(head.rawHeaders, server.maxHeadersCount))
   if (host.mount !== false) mount(host, req, head)
   const res = newResponse(host, req, socket.writableHighWaterMark)
   leaveFramingToWebServer(res)
@@ -107,16 +109,15 @@ function onFinish(this: http.ServerResponse): void {
   host?.finished()
 }
 
-/** As node's parser: what is beyond the limit is left out; 0 means no limit, null the default of 2000. */
-function limited(rawHeaders: string[], maxHeadersCount: number | null): string[] {
-  const most = 2 * (maxHeadersCount ?? 2_000)
-  if (most === 0 || rawHeaders.length <= most) return rawHeaders
-  const kept = rawHeaders.slice(0, most)
+/** Of the fields, how many go into `req.headers`: as in node 20, what is beyond the limit is in `rawHeaders` only. */
+function limited(rawHeaders: string[], maxHeadersCount: number | null): number {
+  const most = 2 * (maxHeadersCount ?? DEFAULT_HEADERS_COUNT)
+  if (most === 0 || rawHeaders.length <= most) return rawHeaders.length
   // Without these two a body parser would not see that there is a body; they come last.
   for (let i = most; i < rawHeaders.length; i += 2) {
-    if (/^(?:content-length|transfer-encoding)$/i.test(rawHeaders[i] ?? '')) kept.splice(-2, 2, rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '')
+    if (/^(?:content-length|transfer-encoding)$/i.test(rawHeaders[i] ?? '')) rawHeaders.splice(most - 2, 0, ...rawHeaders.splice(i, 2))
   }
-  return kept
+  return most
 }
 
 /** Takes the mount prefix off, as `app.use(prefix, ...)` would: Express's links and redirects then keep it. */

@@ -46,16 +46,18 @@ function setHidden(target: object, symbol: symbol, value: unknown): void {
 /**
  * Gives a request its headers. node's own entry point merges repeated ones when they are first read; without it they
  * are merged now, by a message of their own.
+ *
+ * @param count how many texts of `rawHeaders`, names and values, are merged; the others stay raw
  */
-export function setHeaders(req: http.IncomingMessage, rawHeaders: string[]): void {
+export function setHeaders(req: http.IncomingMessage, rawHeaders: string[], count: number): void {
   const internals = req as unknown as HttpMessageInternals
   if (internals._addHeaderLines !== undefined) {
-    internals._addHeaderLines(rawHeaders, rawHeaders.length)
+    internals._addHeaderLines(rawHeaders, count)
     return
   }
   req.rawHeaders = rawHeaders
   const headers = new Headers()
-  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '')
+  for (let i = 0; i < count; i += 2) headers.append(rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '')
   req.headers = Object.fromEntries(headers)
 }
 

@@ -48,7 +48,7 @@ export const OPTIONS = {
   },
   maxHeadersCount: {
     kind: 'integer', unit: 'headers', default: 2_000, min: 0,
-    text: 'Headers of one request; further ones are left out, as by node. 0: no limit.',
+    text: 'Headers of one request; further ones are in `rawHeaders` only, or refused with 431, as this node does it. 0: no limit.',
   },
   headersTimeout: {
     kind: 'integer', unit: 'ms', default: 60_000, min: 0,

@@ -13,13 +13,14 @@ import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../p
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
 import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed } from './node-internals'
-import { refusalByNode } from './node-parser'
+import { isTooLarge, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
 
 /** What a request asks of the connection it came on. */
 export interface RequestHost {
   readonly writer: RecordWriter
+  readonly server: http.Server
   /** Output of this request was added to the writer since the last flush. */
   gathered(request: Request): void
   /** The writer's content may leave at the end of this tick. */
@@ -196,6 +197,10 @@ export class Request implements SocketHost {
     const refusal = refusalByNode(this.head)
     if (refusal !== undefined) {
       this.refuseAsBad(refusal)
+      return
+    }
+    if (isTooLarge(this.head, this.host.server)) {
+      this.refuse('431 Request Header Fields Too Large', 'more header fields than maxHeaderSize or maxHeadersCount allow')
       return
     }
     this.bodyLeft = this.head.contentLength

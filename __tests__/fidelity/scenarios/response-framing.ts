@@ -1,0 +1,167 @@
+// How long a body is and who says so: Content-Length, chunks, responses without a body, and the fields of one connection.
+
+import type http from 'node:http'
+import { attempt } from '../attempt'
+import type { ClientRequest, Scenario } from '../scenario'
+
+type App = NonNullable<Scenario['app']>
+
+const NOT_FRAMED = 'res.chunkedEncoding is false: the web server frames the body'
+
+function framing(name: string, app: App, more: Partial<Scenario> = {}): Scenario {
+  return {
+    name: `response framing: ${name}`,
+    app(req, res, stage) {
+      stage.watch('res', res, ['prefinish', 'finish', 'close', 'error'])
+      app(req, res, stage)
+    },
+    ...more,
+  }
+}
+
+/** One request after another, each to its own path or with its own method. */
+function asking(requests: readonly ClientRequest[]): Partial<Scenario> {
+  return {
+    async client(client) {
+      const answers: unknown[] = []
+      for (const request of requests) answers.push(await client.request(request))
+      return answers
+    },
+    until: requests.map(() => 'res close'),
+  }
+}
+
+const BODILESS: readonly ClientRequest[] = [{ method: 'HEAD', path: '/200' }, { path: '/204' }, { path: '/304' }, { method: 'HEAD', path: '/404' }]
+
+/** What node keeps on a response about its framing. */
+function flags(res: http.ServerResponse): readonly unknown[] {
+  const { shouldKeepAlive, useChunkedEncodingByDefault, sendDate, strictContentLength } = res
+  return [shouldKeepAlive, useChunkedEncodingByDefault, sendDate, strictContentLength]
+}
+
+/** The body is shorter than announced, and the web server may wait for the rest: what came is what counts. */
+const shortAnswer: NonNullable<Scenario['client']> = async (client) => {
+  const connection = await client.open()
+  connection.write(`GET / HTTP/1.1\r\nHost: ${client.host}\r\n\r\n`)
+  const head = await connection.head()
+  return [head.statusLine, head.values('content-length'), (await connection.bytes(5)).toString()]
+}
+
+export const scenarios: readonly Scenario[] = [
+  framing('the flags, before and after the head', (_req, res, stage) => {
+    stage.note('before', ...flags(res).slice(1), res.chunkedEncoding)
+    res.write('body')
+    stage.note('after', ...flags(res).slice(1))
+    res.end()
+  }),
+  framing('shouldKeepAlive is true for a client that keeps its connection', (_req, res, stage) => {
+    stage.note('shouldKeepAlive', res.shouldKeepAlive)
+    res.end('body')
+  }),
+  framing('shouldKeepAlive set to false', (_req, res) => Object.assign(res, { shouldKeepAlive: false }).end('body')),
+  framing('useChunkedEncodingByDefault set to false', (_req, res) => {
+    res.useChunkedEncodingByDefault = false
+    res.write('in ')
+    res.end('pieces')
+  }),
+  framing('chunkedEncoding set to true', (_req, res, stage) => {
+    res.chunkedEncoding = true
+    res.write('in ')
+    stage.note('chunkedEncoding', res.chunkedEncoding)
+    res.end('pieces')
+  }, { differs: { nginx: NOT_FRAMED, haproxy: NOT_FRAMED, gateway: NOT_FRAMED } }),
+  framing('Transfer-Encoding: chunked set by the application', (_req, res) => {
+    res.setHeader('Transfer-Encoding', 'chunked')
+    res.write('in ')
+    res.write('')
+    res.end('pieces')
+  }),
+  framing('Transfer-Encoding: chunked in writeHead, with one end()', (_req, res) => {
+    res.writeHead(200, { 'transfer-encoding': 'chunked' })
+    res.end('whole')
+  }),
+  framing('Transfer-Encoding and Content-Length both', (_req, res, stage) => {
+    attempt(stage, 'both', () => res.setHeader('Transfer-Encoding', 'chunked').setHeader('Content-Length', 5) === res)
+    attempt(stage, 'end', () => res.end('whole') === res)
+  }, { differs: { gateway: 'a Content-Length beside chunks is dropped, as web servers drop it (RFC 9112 6.3); node:http itself sends both' } }),
+  framing('removed Transfer-Encoding and Content-Length', (_req, res) => {
+    res.removeHeader('Content-Length')
+    res.end('no length')
+  }),
+  framing('the fields of one connection', (req, res) => {
+    res.setHeader('Connection', req.url === '/close' ? 'close' : 'keep-alive')
+    if (req.url === '/timeout') res.setHeader('Keep-Alive', 'timeout=9')
+    if (req.url === '/upgrade') res.setHeader('Connection', 'Upgrade').setHeader('Upgrade', 'h2c')
+    res.end('body')
+  }, asking([{ path: '/close' }, { path: '/keep' }, { path: '/timeout' }])),
+  framing('removed Connection', (_req, res) => {
+    res.removeHeader('Connection')
+    res.end('body')
+  }),
+  framing('Content-Length in every form', (req, res) => {
+    const forms: Record<string, number | string | string[]> = { number: 4, text: '4', list: ['4'] }
+    res.setHeader('Content-Length', forms[req.url?.slice(1) ?? ''] ?? 4)
+    res.end('body')
+  }, asking([{ path: '/number' }, { path: '/text' }, { path: '/list' }])),
+  framing('Content-Length: 0 and no body', (_req, res) => res.setHeader('Content-Length', 0).end()),
+  framing('a body that is too short', (_req, res, stage) => {
+    res.setHeader('Content-Length', 10)
+    attempt(stage, 'end', () => res.end('short') === res)
+  }, { client: shortAnswer }),
+  framing('a body that is too short, in pieces', (_req, res, stage) => {
+    res.writeHead(200, { 'Content-Length': 10 })
+    attempt(stage, 'write', () => res.write('sho'))
+    attempt(stage, 'end', () => res.end('rt') === res)
+  }, { client: shortAnswer }),
+  framing('strictContentLength: too short', (_req, res, stage) => {
+    res.strictContentLength = true
+    res.setHeader('Content-Length', 10)
+    attempt(stage, 'write', () => res.write('short'))
+    attempt(stage, 'end', () => res.end() === res)
+    attempt(stage, 'mended', () => res.end('longer') === res)
+    attempt(stage, 'mended', () => res.end('56789') === res)
+  }),
+  framing('strictContentLength: too long', (_req, res, stage) => {
+    res.strictContentLength = true
+    res.setHeader('Content-Length', 4)
+    attempt(stage, 'write', () => res.write('bo'))
+    attempt(stage, 'too long', () => res.write('dy, and more'))
+    attempt(stage, 'end too long', () => res.end('dy, and more') === res)
+    attempt(stage, 'end', () => res.end('dy') === res)
+  }),
+  framing('strictContentLength: exactly, counted in bytes', (_req, res, stage) => {
+    res.strictContentLength = true
+    res.setHeader('Content-Length', 5)
+    attempt(stage, 'write', () => res.write('caf\u00e9'))
+    attempt(stage, 'end', () => res.end() === res)
+  }),
+  framing('HEAD, 204 and 304: nothing of a body', (req, res, stage) => {
+    res.statusCode = Number(req.url?.slice(1))
+    attempt(stage, 'write', () => res.write('some '))
+    attempt(stage, 'end', () => res.end('body') === res)
+  }, asking(BODILESS)),
+  framing('HEAD, 204 and 304: end() alone and its length', (req, res) => {
+    res.statusCode = Number(req.url?.slice(1))
+    res.end('body')
+  }, asking(BODILESS)),
+  framing('HEAD and 304 keep a Content-Length of the application', (req, res) => {
+    res.writeHead(Number(req.url?.slice(1)), { 'Content-Length': 1234 })
+    res.end()
+  }, asking([{ method: 'HEAD', path: '/200' }, { path: '/304' }])),
+  framing('callbacks of writes that go nowhere', (_req, res, stage) => {
+    res.write('a', () => stage.note('write callback'))
+    res.write('b', 'latin1', () => stage.note('write with encoding callback'))
+    res.end('c', () => stage.note('end callback'))
+  }, { client: (client) => client.request({ method: 'HEAD' }), until: ['res close', 'end callback'] }),
+  framing('option rejectNonStandardBodyWrites', (req, res, stage) => {
+    res.statusCode = Number(req.url?.slice(1))
+    attempt(stage, 'write', () => res.write('some'))
+    attempt(stage, 'end', () => res.end('body') === res)
+    if (!res.writableEnded) res.end()
+  }, { ...asking(BODILESS), options: { rejectNonStandardBodyWrites: true } }),
+  framing('status 205 and a body', (_req, res) => Object.assign(res, { statusCode: 205 }).end()),
+  framing('an HTTP/1.0 client', (_req, res) => {
+    res.write('in ')
+    res.end('pieces')
+  }, { client: (client) => client.request({ version: '1.0' }) }),
+]

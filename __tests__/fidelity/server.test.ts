@@ -1,0 +1,3 @@
+import { describeScenarios } from './describe'
+
+describeScenarios('server')

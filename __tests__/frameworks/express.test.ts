@@ -1,0 +1,3 @@
+import { describeFramework } from './contract'
+
+describeFramework({ name: 'express', departure: ['close'], servesFiles: true })

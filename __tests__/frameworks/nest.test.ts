@@ -1,0 +1,3 @@
+import { describeFramework } from './contract'
+
+describeFramework({ name: 'nest', departure: ['close'], servesFiles: true })
