@@ -326,7 +326,7 @@ function readHead(variables: MetaVariables): RequestHead {
 
   const length = bodyLength(contentLength)
   // HAProxy, lighttpd, Caddy and mod_fcgid say 0 of every request without a body; clients say it where content is usual.
-  const isSaid = length > 0 || (length === 0 && (hasHttpContentLength || !USUALLY_WITHOUT_CONTENT.has(method ?? '')))
+  const isSaid = length > 0 || (length === 0 && (hasHttpContentLength || transferEncoding || !USUALLY_WITHOUT_CONTENT.has(method ?? '')))
   if (isSaid) rawHeaders.push('Content-Length', String(contentLength))
   // The web server took the chunk framing away; the field stays as the only sign that there is a body at all. Beside a
   // length it would contradict it.

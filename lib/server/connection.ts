@@ -110,7 +110,7 @@ export class Connection implements RequestHost {
     this.host = host
     this.transport = transport
     this.context = context
-    this.endTransport = transport.end.bind(transport) as (done?: () => void) => unknown
+    this.endTransport = transport.end.bind(transport)
     // Packages for a graceful shutdown end the sockets of 'connection' that they think idle: these carry many requests.
     define(transport, { end: (...args: unknown[]) => this.endGracefully(args) })
     transport.on('error', noop)

@@ -80,7 +80,7 @@ export class RequestSocket extends EventEmitter {
   readonly pending = false
   readonly allowHalfOpen = true
   // Set by node's http code, which expects to find them.
-  server: { readonly highWaterMark?: number | undefined }
+  server: { readonly highWaterMark?: number | undefined; emit(event: string, ...args: unknown[]): boolean }
   parser: unknown = null
   _httpMessage: unknown = null
   _paused = false
@@ -104,7 +104,7 @@ export class RequestSocket extends EventEmitter {
   protected readonly host: SocketHost
   private idleTimer: NodeJS.Timeout | undefined
 
-  constructor(host: SocketHost, server: object) {
+  constructor(host: SocketHost, server: RequestSocket['server']) {
     super()
     this.host = host
     this.server = server
@@ -380,7 +380,7 @@ export class RequestSocket extends EventEmitter {
   emitErrorNow(error: Error): void {
     this.host.run(() => {
       // node's own listener comes first, and hands it on. Of a client that left, the socket alone tells: that is no violation.
-      if ((error as NodeJS.ErrnoException).code !== 'HPE_INVALID_EOF_STATE') (this.server as EventEmitter).emit('clientError', error, this)
+      if ((error as NodeJS.ErrnoException).code !== 'HPE_INVALID_EOF_STATE') this.server.emit('clientError', error, this)
       if (this.listenerCount('error') > 0) this.emit('error', error)
     })
   }
