@@ -137,16 +137,16 @@ describe('meta-variables that no HTTP request can have', () => {
     expect(JSON.parse((await web.response(1)).body.toString())).toEqual({ keys: ['--proto--', 'constructor'], polluted: null })
   })
 
-  it.each([
+  it.each<[variable: string, header: string, expected: string | undefined, value?: string]>([
     ['HTTP_CONTENT-LENGTH', 'content-length', '10'],
     ['HTTP_Content_Length', 'content-length', '10'],
     ['HTTP_CONTENT-TYPE', 'content-type', undefined],
     ['HTTP_Proxy', 'proxy', undefined],
-    ['HTTP_Transfer-Encoding', 'transfer-encoding', undefined],
-  ])('%s in an unusual spelling does not become %s', async (variable, header, expected) => {
+    ['HTTP_Transfer-Encoding', 'transfer-encoding', undefined, 'chunked'],
+  ])('%s in an unusual spelling does not become %s', async (variable, header, expected, value = '5') => {
     const { client } = await serve((req, res) => void req.resume().on('end', () => res.end(JSON.stringify([req.headers[header] ?? null]))))
     const web = await client()
-    web.send(begin(1), params(1, { ...POST, [variable]: '5', CONTENT_LENGTH: '10' }), stdin(1, '0123456789'), stdin(1))
+    web.send(begin(1), params(1, { ...POST, [variable]: value, CONTENT_LENGTH: '10' }), stdin(1, '0123456789'), stdin(1))
     expect(JSON.parse((await web.response(1)).body.toString())).toEqual([expected ?? null])
   })
 
