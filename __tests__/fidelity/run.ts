@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import type http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import { RawHttp } from '../support/http-raw'
 import { createClient, HOST } from './client'
 import { type Note, Recorder } from './recorder'
@@ -24,6 +24,9 @@ export const LIMIT_MS = 12_000
 /** So many turns of the event loop are given to what might still happen after the last awaited note. */
 const LATE_TURNS = 20
 
+/** What a web server may take to notice that its connections are ended; one that is stuck never does. */
+const NOTICE_MS = 1_000
+
 const HELD_PATH = '/held-by-the-harness'
 
 /**
@@ -36,6 +39,8 @@ export async function run(scenario: Scenario, way: Way, limitMs = LIMIT_MS): Pro
   const server = serverFor(way, scenario.options ?? {})
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
   const leaving: { leave(): void }[] = []
+  const transports = new Set<Socket>()
+  server.on('connection', (transport) => transports.add(transport))
   scenario.setup?.(server, recorder)
   if (scenario.app) server.on('request', (req, res) => scenario.app?.(req, res, recorder))
   await once(server.listen(way.listenAt === 0 ? { port: 0, host: '127.0.0.1' } : { path: way.listenAt }), 'listening')
@@ -60,6 +65,7 @@ export async function run(scenario: Scenario, way: Way, limitMs = LIMIT_MS): Pro
     try {
       // Whatever the scenario left of it: nothing may hold on to a server that is closed.
       if (server.listening) server.close()
+      await noticed(transports)
       server.closeAllConnections()
       await within(limitMs, closed, () => `the server of ${what} does not close`)
     } finally {
@@ -90,16 +96,44 @@ async function hold(port: number, server: http.Server): Promise<Held> {
       return true
     }
   })
-  const connection = await RawHttp.connect(port)
-  connection.write(`GET ${HELD_PATH} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
-  const res = await arrived
+  let connection: RawHttp
+  let res: http.ServerResponse | undefined
+  do {
+    connection = await RawHttp.connect(port)
+    connection.write(`GET ${HELD_PATH} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
+    // An answer is a 502 of the web server, which tried a connection of the scenario before.
+    const answered = connection.head().then(
+      () => undefined,
+      () => undefined,
+    )
+    res = await Promise.race([arrived, answered])
+    if (res === undefined) connection.leave()
+  } while (res === undefined && server.listening)
+  if (res === undefined) throw new Error('no request came before the server was closed')
+  const held = res
   return {
     async isShared() {
       const connections = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)))
-      return connections === 1 && !res.destroyed
+      return connections === 1 && !held.destroyed
     },
     leave: () => connection.leave(),
   }
+}
+
+/**
+ * Ends connections and waits until the web server has ended its side. It would send a request of the next scenario over
+ * one that it does not yet know to be closed, and answer that request with 502.
+ */
+async function noticed(transports: ReadonlySet<Socket>): Promise<void> {
+  const open = [...transports].filter((transport) => !transport.destroyed)
+  const all = Promise.all(open.map((transport) => new Promise((resolve) => transport.once('close', resolve))))
+  // Not the transport's own `end`, which waits for its requests.
+  for (const transport of open) {
+    Reflect.apply(Socket.prototype.end, transport, [])
+    // One that is paused would not see the other side's end.
+    transport.resume()
+  }
+  await within(NOTICE_MS, all, () => 'stuck').catch(() => undefined)
 }
 
 async function within<T>(limitMs: number, promise: Promise<T>, complaint: () => string): Promise<T> {
