@@ -23,6 +23,7 @@ export class Application implements ConnectionHost, DispatchHost {
   readonly classes: ReturnType<typeof messageClasses>
   activeRequests = 0
   isClosing = false
+  isUnref = false
   /** Who may connect over TCP; undefined for anybody. Decided when listening starts. */
   access: AccessList | undefined
   /** False for a unix socket, whose rights are the file system's. True until that is known: a list must not be passed by. */
@@ -151,6 +152,17 @@ export class Application implements ConnectionHost, DispatchHost {
     for (const connection of this.connections) connection.closeIfIdle()
     for (const transport of this.undecided) transport.destroy()
     this.isClosing = wasClosing
+  }
+
+  /** What `server.unref()` says of the listening socket holds for idle connections too. */
+  unref(): void {
+    this.isUnref = true
+    for (const connection of this.connections) connection.updateRef()
+  }
+
+  ref(): void {
+    this.isUnref = false
+    for (const connection of this.connections) connection.ref()
   }
 
   closeAll(): void {

@@ -71,6 +71,8 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   const netListen = hookListen(server, listen)
   const close = server.close.bind(server)
   const address = server.address.bind(server)
+  const unref = server.unref.bind(server)
+  const ref = server.ref.bind(server)
   const closeIdleConnections = server.closeIdleConnections.bind(server)
   const closeAllConnections = server.closeAllConnections.bind(server)
   define(server, {
@@ -83,6 +85,17 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     // node says null of a unix socket it did not make itself, and applications look for `address().port`.
     address() {
       return address() ?? (server.listening && inheritedFd >= 0 ? (socketPath(inheritedFd) ?? `fd:${inheritedFd}`) : null)
+    },
+    // A connection of node:http ends after keepAliveTimeout; those of a web server are kept for ever.
+    unref() {
+      application.unref()
+      unref()
+      return server
+    },
+    ref() {
+      application.ref()
+      ref()
+      return server
     },
     closeIdleConnections() {
       application.closeIdle()

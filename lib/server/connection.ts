@@ -25,6 +25,8 @@ export interface ConnectionHost {
   readonly settings: Settings
   readonly allowHalfOpen: boolean
   readonly isClosing: boolean
+  /** Idle connections do not keep the process alive (`server.unref()`). */
+  readonly isUnref: boolean
   /** Requests the application works on, over all connections. */
   activeRequests: number
   readonly maxConnections: number
@@ -51,6 +53,8 @@ const KEPT_PIECE = 24_576
 const TAKES_END_FOR_SUCCESS = /^(?:nginx|openresty|tengine|angie|freenginx)\b/i
 /** Of no record that FastCGI has. FCGI 8 */
 const NO_RECORD_TYPE = 255
+/** What nginx reads together with a record that it cannot read is lost. */
+const BREAK_OFF_MS = 50
 
 /** Output on its way to the operating system, in the order written. */
 interface Flight {
@@ -92,6 +96,8 @@ export class Connection implements RequestHost {
   private isPaused = false
   private isHeldBack = false
   private isClosed = false
+  /** The record that is still to break the connection off. */
+  private broken: Buffer | undefined
   /** Close as soon as no request is active. */
   private closeWhenIdle = false
   /** Ids of requests that are over and whose STDIN is not: a close now could destroy an answer on its way. */
@@ -116,6 +122,7 @@ export class Connection implements RequestHost {
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
+    this.updateRef()
     readInto(transport, (chunk, length, isOwn) => this.receive(chunk, length, isOwn))
     if (firstBytes === undefined) return
     // It was read as a stream until now, and stands still.
@@ -232,6 +239,7 @@ export class Connection implements RequestHost {
     } else if (settings.maxRequests > 0 && this.host.activeRequests >= settings.maxRequests) {
       this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'the application is overloaded', ProtocolStatus.OVERLOADED)
     } else {
+      if (this.host.isUnref) this.transport.ref()
       this.requests.add(new Request(this, id, keepConnection, settings.maxParamsSize))
       this.pendingCount++
       this.host.activeRequests++
@@ -348,10 +356,10 @@ export class Connection implements RequestHost {
     const isAlone = this.requests.size === 1
     if (isAlone && !this.host.isSpawnedBy(request.serverSoftware)) {
       // Without END_REQUEST the web server knows that the answer is a torso, and cuts its client off.
-      if (request.isHeadSent && TAKES_END_FOR_SUCCESS.test(request.serverSoftware)) this.control(encodeRecord(NO_RECORD_TYPE, request.id))
       this.release(request)
       this.flush()
-      this.close()
+      if (request.isHeadSent && TAKES_END_FOR_SUCCESS.test(request.serverSoftware)) this.breakOff(request.id)
+      else this.close()
       return
     }
     if (request.isHeadSent) {
@@ -384,8 +392,20 @@ export class Connection implements RequestHost {
     this.pendingParams -= request.countedParams
     request.countedParams = 0
     this.host.activeRequests--
-    if (this.requests.size === 0) this.transport._httpMessage = null
+    if (this.requests.size === 0) {
+      this.transport._httpMessage = null
+      this.updateRef()
+    }
     this.updateReading()
+  }
+
+  /** Only an active request keeps the process alive where the server does not. */
+  updateRef(): void {
+    if (this.host.isUnref && this.requests.size === 0) this.transport.unref()
+  }
+
+  ref(): void {
+    this.transport.ref()
   }
 
   // ---- back-pressure towards the web server
@@ -550,6 +570,22 @@ export class Connection implements RequestHost {
     this.transport.destroySoon()
   }
 
+  /** Closes with a record that no web server can read, once it has had time to read what comes before. */
+  private breakOff(requestId: number): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.broken = encodeRecord(NO_RECORD_TYPE, requestId)
+    setTimeout(() => this.breakNow(), BREAK_OFF_MS)
+  }
+
+  private breakNow(): void {
+    const { broken, transport } = this
+    this.broken = undefined
+    if (broken === undefined || transport.destroyed) return
+    transport.write(broken)
+    transport.destroySoon()
+  }
+
   private closeIfDone(): void {
     if (this.requests.size > 0 || this.isClosed || this.isLingering) return
     if (!this.closeWhenIdle && !this.host.isClosing) return
@@ -581,9 +617,16 @@ export class Connection implements RequestHost {
     // As node: each request's socket is destroyed, which cuts its answer off.
     for (const request of this.requests.all()) request.exchange?.socket.destroy()
     this.flush()
+    this.breakNow()
     if (this.transport.writableLength === 0) this.transport.destroy()
     else this.transport.destroySoon()
     this.deadline = Math.min(this.deadline, performance.now() + LINGER_IDLE_MS)
+  }
+
+  /** Nothing came for as long as keepAliveTimeout: as node:http, whoever listens decides. */
+  idleTimedOut(): void {
+    if (this.requests.size > 0 || this.isClosed || this.isLingering) return
+    if (!this.server.emit('timeout', this.transport)) this.close()
   }
 
   /** Lets time-outs happen; called now and then by the server's one clock. */
@@ -592,7 +635,10 @@ export class Connection implements RequestHost {
     if (this.isClosed || this.isLingering) return
     if (this.requests.size === 0) {
       if (Number.isNaN(this.idleSince)) this.idleSince = now
-      if (keepAliveTimeout > 0 && now - this.idleSince >= keepAliveTimeout) this.close()
+      if (keepAliveTimeout > 0 && now - this.idleSince >= keepAliveTimeout) {
+        this.idleSince = now
+        process.nextTick(idleTimedOut, this)
+      }
       return
     }
     this.idleSince = Number.NaN
@@ -613,6 +659,10 @@ export class Connection implements RequestHost {
 
 function flushConnection(connection: Connection): void {
   connection.flush()
+}
+
+function idleTimedOut(connection: Connection): void {
+  connection.idleTimedOut()
 }
 
 function noop(): void {

@@ -67,6 +67,11 @@ export function isConsumed(req: http.IncomingMessage): boolean {
   return internals._consuming === true || internals._readableState?.resumeScheduled === true
 }
 
+/** Whether what still comes of this body is to be discarded. */
+export function isDumped(req: http.IncomingMessage): boolean {
+  return (req as unknown as HttpMessageInternals)._dumped === true
+}
+
 /** Discards a body nobody reads, as node:http does when the response is finished. */
 export function dump(req: http.IncomingMessage, res: http.ServerResponse): void {
   const internals = req as unknown as HttpMessageInternals

@@ -12,7 +12,7 @@ import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
-import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed } from './node-internals'
+import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped } from './node-internals'
 import { isTooLarge, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
@@ -86,6 +86,10 @@ export class Request implements SocketHost {
   stdinEnded = false
   /** The whole body is there. */
   inputComplete = false
+  /** Pieces of body that wait until the application has had its turn with the head; undefined once it has. */
+  private heldBody: BodyPiece[] | undefined
+  /** The end of the body is on its way to the application. */
+  private isEnding = false
   /** The reader of the body has enough for now. */
   full = false
   /** Memory held by body that the application has not read yet, in bytes; counted by the connection. */
@@ -219,10 +223,12 @@ export class Request implements SocketHost {
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
     this.resource = this.host.context.runInAsyncScope(newResource)
+    if (this.bodyLeft !== 0 && (!head.bodyUnannounced || !USUALLY_WITHOUT_BODY.has(head.method))) this.heldBody = []
     this.run(dispatchRequest, this.host, this, head)
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
     if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
     else if (this.bodyLeft === 0) this.completeInput()
+    else if (this.heldBody !== undefined) afterTurn(releaseBody, this)
   }
 
   /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
@@ -263,8 +269,10 @@ export class Request implements SocketHost {
       if (this.bodyLeft > 0) this.bodyLeft -= wanted
       this.exchange.socket.bytesRead += wanted
       this.exchange.socket.refreshTimeout()
-      this.run(pushBody, this.exchange.req, content, isKept ? Math.max(wanted, HALF_A_CHUNK) : wanted, this)
       this.hasBody = true
+      const piece = { content, size: isKept ? Math.max(wanted, HALF_A_CHUNK) : wanted }
+      if (this.heldBody === undefined) this.run(pushBody, this.exchange.req, piece, this)
+      else this.heldBody.push(piece)
       if (this.bodyLeft === 0) this.completeInput()
     }
     if (wanted < end - start && !this.surplusReported) {
@@ -277,6 +285,30 @@ export class Request implements SocketHost {
     if (this.inputComplete) return
     this.inputComplete = true
     if (this.full) this.flow(false, this.bufferedBody)
+    if (!this.hasBody) {
+      this.endInput()
+      return
+    }
+    this.isEnding = true
+    if (this.heldBody === undefined) afterTurn(endInput, this)
+  }
+
+  /** Hands over what was held of the body. */
+  releaseBody(): void {
+    const { heldBody, exchange } = this
+    this.heldBody = undefined
+    if (heldBody === undefined || exchange === undefined) return
+    for (const piece of heldBody) this.run(pushBody, exchange.req, piece, this)
+    if (this.isEnding) afterTurn(endInput, this)
+  }
+
+  /** Tells the application that the body is complete, if that is still to be done. */
+  endInputIfDue(): void {
+    if (this.isEnding) this.endInput()
+  }
+
+  private endInput(): void {
+    this.isEnding = false
     const req = this.exchange?.req
     if (req === undefined) return
     req.complete = true
@@ -351,6 +383,8 @@ export class Request implements SocketHost {
   /** The web server gave the request up, or is gone. */
   abort(): void {
     if (this.phase === Phase.OVER) return
+    this.releaseBody()
+    this.endInputIfDue()
     const isCutShort = !this.inputComplete && this.head?.bodyUnannounced === false
     this.phase = Phase.OVER
     this.params = undefined
@@ -557,8 +591,9 @@ export class Request implements SocketHost {
 
   destroyed(): void {
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
-    if (this.exchange?.res.writableEnded === true) {
-      // The answer was whole before: it leaves, as it would have left at once under node:http.
+    if (this.exchange?.res.writableEnded === true || this.isRaw) {
+      // The answer was whole before: it leaves, as it would have left at once under node:http. One written by hand ends
+      // where its connection does.
       this.endOutput()
       this.host.scheduleFlush()
       return
@@ -581,6 +616,16 @@ export class Request implements SocketHost {
   }
 }
 
+const RESOLVED = Promise.resolve()
+
+/**
+ * node's parser tells of the head, of each piece of body and of the end one after the other, with the ticks and microtasks
+ * of each in between: whoever awaits, or pauses in 'data', finds the body not yet complete. This comes behind them as well.
+ */
+function afterTurn(callback: (request: Request) => void, request: Request): void {
+  void RESOLVED.then(() => process.nextTick(callback, request))
+}
+
 const NO_ADDRESSES: SocketAddresses = {
   remoteAddress: undefined,
   remotePort: undefined,
@@ -601,9 +646,23 @@ function copyOf(chunk: Buffer, start: number, end: number): Buffer {
   return copy
 }
 
-function pushBody(req: http.IncomingMessage, content: Buffer, size: number, request: Request): void {
-  if (req.destroyed) return
+interface BodyPiece {
+  readonly content: Buffer
+  /** What it holds of memory, in bytes. */
+  readonly size: number
+}
+
+function pushBody(req: http.IncomingMessage, { content, size }: BodyPiece, request: Request): void {
+  if (req.destroyed || isDumped(req)) return
   request.pushed(size, req.push(content))
+}
+
+function releaseBody(request: Request): void {
+  request.releaseBody()
+}
+
+function endInput(request: Request): void {
+  request.endInputIfDue()
 }
 
 function pushEnd(req: http.IncomingMessage): void {

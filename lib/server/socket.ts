@@ -84,6 +84,7 @@ export class RequestSocket extends EventEmitter {
   parser: unknown = null
   _httpMessage: unknown = null
   _paused = false
+  private hadError = false
   // Only node's HTTP client sets it: with it 'finish' of a response would not come.
   readonly _hadError = false
 
@@ -378,11 +379,26 @@ export class RequestSocket extends EventEmitter {
   }
 
   emitErrorNow(error: Error): void {
-    this.host.run(() => {
-      // node's own listener comes first, and hands it on. Of a client that left, the socket alone tells: that is no violation.
-      if ((error as NodeJS.ErrnoException).code !== 'HPE_INVALID_EOF_STATE') this.server.emit('clientError', error, this)
-      if (this.listenerCount('error') > 0) this.emit('error', error)
-    })
+    this.host.run(() => this.emit('error', error))
+  }
+
+  // node:http has a listener of its own on each socket, so that no error of one is ever unheard; it hears the first.
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event !== 'error') return super.emit(event, ...args)
+    const isFirst = !this.hadError
+    this.hadError = true
+    if (isFirst) this.handleError(args[0])
+    if (this.listenerCount('error') > 0) super.emit(event, ...args)
+    return true
+  }
+
+  private handleError(error: unknown): void {
+    // Of a client that left, the socket alone tells: that is no violation.
+    if (this.destroyed && (error as NodeJS.ErrnoException | undefined)?.code === 'HPE_INVALID_EOF_STATE') return
+    if (this.server.emit('clientError', error, this) || this.destroyed) return
+    const message = this._httpMessage as { _headerSent?: boolean } | null
+    if (message?._headerSent !== true) this.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    this.destroy(error instanceof Error ? error : undefined)
   }
 
   emitClosingNow(): void {

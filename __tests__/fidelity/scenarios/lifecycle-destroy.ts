@@ -247,4 +247,27 @@ export const scenarios: readonly Scenario[] = [
     alone: ALONE,
     until: ['req close', 'res close'],
   },
+  {
+    name: 'lifecycle destroy: the socket, in the tick after the first write: the client gets what was written',
+    app(_req, res, stage) {
+      res.on('close', () => stage.note('res close'))
+      res.write('the first piece')
+      process.nextTick(() => res.socket?.destroy())
+    },
+    alone: ALONE,
+    until: ['res close'],
+  },
+  {
+    name: 'lifecycle destroy: the response, at once after the first write',
+    app(_req, res, stage) {
+      res.on('close', () => stage.note('res close'))
+      res.write('the first piece')
+      res.destroy()
+    },
+    // A web server's 502, each in its own words.
+    client: async (client) => (await client.request()).status,
+    alone: ALONE,
+    gatewayBase: 'http',
+    until: ['res close'],
+  },
 ]

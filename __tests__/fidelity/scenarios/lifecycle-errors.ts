@@ -1,11 +1,13 @@
 // Errors thrown in listeners of the application: where they surface, and what becomes of the request. The harness notes `uncaughtException`.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Client, Scenario, Stage } from '../scenario'
+import type { Answer, Client, Scenario, Stage } from '../scenario'
 import { arrived } from './request-bodies'
 import { HAPROXY_KEEPS_QUIET } from './request-state'
 
 const PARSER_IS_LOST = "an exception in node's HTTP parser leaves the connection useless, and the web server keeps it"
+const shown = ({ status, reason, body, complete }: Answer): unknown[] => [status, reason, body, complete]
+const ALONE = 'a connection that others share is not cut'
 
 type Places = Record<string, (req: IncomingMessage, res: ServerResponse, thrower: () => never) => void>
 
@@ -158,5 +160,49 @@ export const scenarios: readonly Scenario[] = [
       stage.note('write', res.write('late'))
     },
     until: ['res close'],
+  },
+  {
+    name: 'lifecycle errors: an error event emitted on the socket without a listener, after a piece was sent',
+    app(req, res, stage) {
+      stage.watch('res', res, ['close'])
+      stage.watch('req', req, ['error', 'close'])
+      const { socket } = req
+      res.write('piece', () => {
+        // Once what was written is with the web server.
+        setTimeout(() => {
+          stage.note('emitted', socket.emit('error', new Error('emitted')), socket.destroyed)
+          stage.note('again', socket.emit('error', new Error('again')))
+        }, 50)
+      })
+    },
+    alone: ALONE,
+    until: ['emitted', 'again', 'res close', 'req close'],
+  },
+  {
+    name: 'lifecycle errors: an error event emitted on the socket before anything was sent',
+    app(req, res, stage) {
+      stage.watch('res', res, ['finish', 'close'])
+      stage.note('emitted', req.socket.emit('error', new Error('emitted')), req.socket.destroyed)
+    },
+    // Without its fields: the web server's Date.
+    client: async (client) => shown(await client.request()),
+    alone: ALONE,
+    until: ['emitted', 'res close'],
+  },
+  {
+    name: "lifecycle errors: an error event emitted on the socket goes to 'clientError' first, which decides",
+    setup(server, stage) {
+      server.on('clientError', (error, socket) => {
+        stage.note('clientError', error, socket.destroyed)
+        socket.end('HTTP/1.1 418 Teapot\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      })
+    },
+    app(req, res, stage) {
+      stage.watch('res', res, ['close'])
+      req.socket.on('error', (error) => stage.note('socket error', error))
+      stage.note('emitted', req.socket.emit('error', new Error('emitted')))
+    },
+    client: async (client) => shown(await client.request()),
+    until: ['emitted', 'res close'],
   },
 ]

@@ -178,4 +178,54 @@ export const scenarios: readonly Scenario[] = [
       return bodies
     },
   },
+  {
+    name: 'lifecycle timing: ticks and microtasks between the last piece of a body and its end',
+    app(req, res, stage) {
+      stage.watch('req', req, ['end', 'close'])
+      req.once('data', () => {
+        stage.note('data', req.complete, req.readableEnded)
+        process.nextTick(() => stage.note('tick', req.complete, req.readableEnded))
+        void Promise.resolve().then(() => stage.note('microtask', req.complete, req.readableEnded))
+        setImmediate(() => {
+          stage.note('turn', req.complete)
+          res.end('ok')
+        })
+      })
+    },
+    client: (client) => client.request({ method: 'POST', body: 'small' }),
+    until: ['turn', 'req end', 'req close'],
+  },
+  {
+    name: 'lifecycle timing: a reader that pauses at the only piece of a body and answers keeps its end',
+    app(req, res, stage) {
+      stage.watch('req', req, ['end', 'close'])
+      stage.watch('res', res, ['finish', 'close'])
+      req.once('data', () => {
+        req.pause()
+        res.end('answered')
+      })
+      res.on('close', () => {
+        stage.note('after the answer', req.complete, req.readableEnded, req.isPaused())
+        setImmediate(() => req.resume())
+      })
+    },
+    client: (client) => client.request({ method: 'POST', body: 'small' }),
+    until: ['res close', 'req end'],
+  },
+  {
+    name: 'lifecycle timing: a reader that pauses at the first of two pieces in one read gets the second after its answer',
+    app(req, res, stage) {
+      req.once('data', (piece: Buffer) => {
+        req.pause()
+        stage.note('first', piece.length > 0)
+        let length = piece.length
+        req.on('data', (more: Buffer) => (length += more.length))
+        req.on('end', () => stage.note('all', length))
+        res.end('answered')
+      })
+      res.on('close', () => setImmediate(() => req.resume()))
+    },
+    client: (client) => client.request({ method: 'POST', body: Buffer.alloc(60_000, 'x') }),
+    until: ['all'],
+  },
 ]

@@ -229,4 +229,19 @@ export const scenarios: readonly Scenario[] = [
       await client.request({ path: '/404' })
     },
   },
+  {
+    name: "server events: 'timeout' of a connection that is idle for keepAliveTimeout",
+    setup(server, stage) {
+      server.keepAliveTimeout = 100
+      server.on('timeout', (socket) => {
+        stage.note('server timeout', socket.destroyed)
+        socket.destroy()
+      })
+    },
+    app(_req, res) {
+      res.end('ok')
+    },
+    alone: 'the other request would keep the connection busy',
+    until: ['server timeout'],
+  },
 ]
