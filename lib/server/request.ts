@@ -12,7 +12,7 @@ import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
-import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed } from './node-internals'
+import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, leaveFramingToNode } from './node-internals'
 import { isTooLarge, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
@@ -149,6 +149,11 @@ export class Request implements SocketHost {
     return !this.inputComplete && (this.head?.bodyUnannounced !== true || this.hasBody)
   }
 
+  /** No body was announced, and nothing of one came. */
+  private get mayBeEmpty(): boolean {
+    return this.head?.bodyUnannounced === true && !this.hasBody
+  }
+
   /**
    * The body does not come. Once the answer has begun and nobody reads the body, that is no reason to cut the answer off:
    * nginx stops sending STDIN then.
@@ -280,7 +285,6 @@ export class Request implements SocketHost {
     const req = this.exchange?.req
     if (req === undefined) return
     req.complete = true
-    if (req.destroyed) return
     if (!endUnread(req)) this.run(pushEnd, req)
   }
 
@@ -308,11 +312,12 @@ export class Request implements SocketHost {
     }
     const { req, res, socket } = exchange
     const consumed = isConsumed(req)
+    // Complete first: node 26 dumps what is complete in another way.
+    if (this.mayBeEmpty) this.completeInput()
     if (!consumed) dump(req, res)
     if (!this.inputComplete) {
       // The id is free now, so nothing more of this body can be told from another request's.
-      const mayBeEmpty = this.head?.bodyUnannounced === true && !this.hasBody
-      if (consumed && !mayBeEmpty && !req.destroyed) req.destroy(connectionReset())
+      if (consumed && !req.destroyed) req.destroy(connectionReset())
       else this.completeInput()
     }
     detachSocket(res, socket as unknown as Socket)
@@ -556,6 +561,7 @@ export class Request implements SocketHost {
   }
 
   destroyed(): void {
+    if (this.exchange !== undefined) leaveFramingToNode(this.answering ?? this.exchange.res)
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
     if (this.exchange?.res.writableEnded === true) {
       // The answer was whole before: it leaves, as it would have left at once under node:http.
@@ -570,8 +576,7 @@ export class Request implements SocketHost {
   closing(): void {
     const req = this.exchange?.req
     if (req === undefined) return
-    // Nothing announced a body, and nothing of one came before the application gave up.
-    if (this.head?.bodyUnannounced === true && !this.hasBody) req.complete = true
+    if (this.mayBeEmpty) req.complete = true
     if (!req.destroyed && !this.isFinished) req.destroy(connectionReset())
   }
 
