@@ -95,8 +95,6 @@ const moments: readonly Moment[] = [
   },
 ]
 
-const NO_END = "'end' of a request that was destroyed does not come"
-
 function destroying(action: string, act: Action, moment: Moment): Scenario {
   // By then res has let go of the socket, which serves the next request on node:http.
   const endsSocket = moment.name !== 'in finish' || !action.startsWith('res.')
@@ -121,7 +119,6 @@ function destroying(action: string, act: Action, moment: Moment): Scenario {
     alone: ALONE,
     ...(action === 'socket.resetAndDestroy()' ? { impossible: { nginx: UNIX, haproxy: UNIX } } : {}),
     until: ['returned', 'req close', 'res close', ...(endsSocket ? ['socket close'] : [])],
-    ...(action === 'req.destroy()' && moment.name === 'right after end()' && { differs: { nginx: NO_END, haproxy: NO_END, gateway: NO_END } }),
   }
 }
 
