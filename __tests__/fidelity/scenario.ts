@@ -23,16 +23,14 @@ export interface Scenario {
   readonly until?: readonly string[]
   /** Known differences, each with its reason, which docs/compatibility.md gives too: the harness checks that the routes named do differ. */
   readonly differs?: Partial<Record<Exclude<Route, 'http'>, string>>
+  /** The lines of node in which `differs` holds; in the others all must be the same. Default: every line. */
+  readonly differsIn?: readonly number[]
   /** Why this is run without other requests on the connection that HAProxy shares; by default there is one, unseen by the application. */
   readonly alone?: string
   /** Routes whose web server never lets this happen, to node:http neither, each with its reason. Not run there. */
   readonly impossible?: Partial<Record<Exclude<Route, 'http'>, string>>
   /** What the gateway is compared with: node:http itself, unless a web server's own answer, such as a 502, is the point. */
   readonly gatewayBase?: 'http'
-  /** Only from this major version of node on. */
-  readonly node?: number
-  /** Only below this major version of node. */
-  readonly nodeBelow?: number
 }
 
 /** What application and client share: the notes, and a way for each to wait for the other. */

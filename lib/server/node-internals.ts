@@ -15,6 +15,7 @@ interface HttpMessageInternals {
 interface ReadableStateInternals {
   resumeScheduled?: boolean
   flowing?: boolean | null
+  emittedReadable?: boolean
   ended?: boolean
   endEmitted?: boolean
   destroyed?: boolean
@@ -26,6 +27,7 @@ interface ReadableStateInternals {
 interface ResponseInternals {
   _removedConnection?: boolean
   _removedTE?: boolean
+  _hasBody?: boolean
   _expect_continue?: boolean
   _closed?: boolean
   detachSocket(socket: net.Socket): void
@@ -80,7 +82,7 @@ export function dump(req: http.IncomingMessage, res: http.ServerResponse): void 
     // Nobody would hear 'end' and 'close': the state behind them, without the five turns of the event loop it takes. What
     // node's `optimizeEmptyRequests` does.
     internals._dumped = true
-    if (state.flowing === null) state.flowing = true
+    if (state.flowing === null && dumpingMakesItFlow) state.flowing = true
     state.ended = true
     state.endEmitted = true
     state.destroyed = true
@@ -100,7 +102,8 @@ export function dump(req: http.IncomingMessage, res: http.ServerResponse): void 
 export function endUnread(req: http.IncomingMessage): boolean {
   const { _readableState: state, _consuming: isConsuming } = req as unknown as HttpMessageInternals
   if (state === undefined || isConsuming !== false || !hasKnownStates || req.readableFlowing !== null || req.readableLength > 0 || isObserved(req)) return false
-  state.ended = true
+  if (endsQuietly) req.push(null)
+  else state.ended = true
   return true
 }
 
@@ -122,6 +125,23 @@ const hasKnownStates = ((): boolean => {
   )
 })()
 
+/** Whether `push(null)` schedules nothing where nobody listens, but keeps 'readable' for who listens later: node 26. */
+const endsQuietly = ((): boolean => {
+  const message = new http.IncomingMessage(new net.Socket())
+  message.push(null)
+  return (message as unknown as HttpMessageInternals)._readableState?.emittedReadable === false
+})()
+
+/** Whether node discards a body that is there by `resume()`. Node 26 does not where it is empty. */
+const dumpingMakesItFlow = ((): boolean => {
+  let isResumed = false
+  const message = new http.IncomingMessage(new net.Socket())
+  message.complete = true
+  Object.assign(message, { read: () => null, resume: () => (isResumed = true) })
+  ;(message as unknown as HttpMessageInternals)._dump?.()
+  return isResumed
+})()
+
 /**
  * Tells a new response that the web server frames it: no `Connection`, no `Transfer-Encoding`, Content-Length wherever it
  * is known. What `removeHeader('connection')` and `removeHeader('transfer-encoding')` would do, without the two calls.
@@ -134,6 +154,18 @@ export function leaveFramingToWebServer(res: http.ServerResponse): void {
   else internals._removedTE = true
   // An HTTP/1.0 client has no say in how the web server receives the answer.
   res.useChunkedEncodingByDefault = true
+}
+
+const CONTENT_LENGTH = /\ncontent-length:/i
+
+/**
+ * Undoes {@link leaveFramingToWebServer} once the socket is destroyed. Nothing is sent any more, and what `write()` and
+ * `end()` return, and whether they call back, depends on who frames the body.
+ */
+export function leaveFramingToNode(res: http.ServerResponse): void {
+  const internals = res as unknown as ResponseInternals & Partial<HeadPrinting>
+  if (internals._removedTE !== undefined) internals._removedTE = false
+  if (internals._header && internals._hasBody === true && !CONTENT_LENGTH.test(internals._header)) res.chunkedEncoding = true
 }
 
 type HeaderArgument = Record<string, unknown> | unknown[] | null | undefined
@@ -164,14 +196,14 @@ interface HeadListener {
  */
 export function onHead(listener: HeadListener): void {
   ;(http.OutgoingMessage.prototype as unknown as HeadPrinting)._storeHeader = function printHead(this: http.ServerResponse, firstLine, headers) {
-    if (!listener.takes(this)) {
+    // Where nothing can be written any more, node goes its own way, which ends nowhere.
+    if (!listener.takes(this) || this.socket?.destroyed === true) {
       storeHeader.call(this, firstLine, headers)
       return
     }
     printWithoutTrailer(this, firstLine, headers)
     const internals = this as unknown as HeadPrinting
-    // Where nothing can be written any more, node goes its own way, which ends nowhere.
-    internals._headerSent = this.socket?.destroyed !== true
+    internals._headerSent = true
     // Set by the application, it frames a body whose head does not say so.
     if (!listener.printed(this, internals._header) && this.chunkedEncoding) this.chunkedEncoding = false
   }

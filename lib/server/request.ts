@@ -12,7 +12,7 @@ import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
-import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped } from './node-internals'
+import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
 import { isTooLarge, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
@@ -151,6 +151,11 @@ export class Request implements SocketHost {
   /** A body was announced, or has begun, and is not complete. */
   get awaitsBody(): boolean {
     return !this.inputComplete && (this.head?.bodyUnannounced !== true || this.hasBody)
+  }
+
+  /** No body was announced, and nothing of one came. */
+  private get mayBeEmpty(): boolean {
+    return this.head?.bodyUnannounced === true && !this.hasBody
   }
 
   /**
@@ -312,7 +317,6 @@ export class Request implements SocketHost {
     const req = this.exchange?.req
     if (req === undefined) return
     req.complete = true
-    if (req.destroyed) return
     if (!endUnread(req)) this.run(pushEnd, req)
   }
 
@@ -340,11 +344,12 @@ export class Request implements SocketHost {
     }
     const { req, res, socket } = exchange
     const consumed = isConsumed(req)
+    // Complete first: node 26 dumps what is complete in another way.
+    if (this.mayBeEmpty) this.completeInput()
     if (!consumed) dump(req, res)
     if (!this.inputComplete) {
       // The id is free now, so nothing more of this body can be told from another request's.
-      const mayBeEmpty = this.head?.bodyUnannounced === true && !this.hasBody
-      if (consumed && !mayBeEmpty && !req.destroyed) req.destroy(connectionReset())
+      if (consumed && !req.destroyed) req.destroy(connectionReset())
       else this.completeInput()
     }
     detachSocket(res, socket as unknown as Socket)
@@ -590,6 +595,7 @@ export class Request implements SocketHost {
   }
 
   destroyed(): void {
+    if (this.exchange !== undefined) leaveFramingToNode(this.answering ?? this.exchange.res)
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
     if (this.exchange?.res.writableEnded === true || this.isRaw) {
       // The answer was whole before: it leaves, as it would have left at once under node:http. One written by hand ends
@@ -605,8 +611,7 @@ export class Request implements SocketHost {
   closing(): void {
     const req = this.exchange?.req
     if (req === undefined) return
-    // Nothing announced a body, and nothing of one came before the application gave up.
-    if (this.head?.bodyUnannounced === true && !this.hasBody) req.complete = true
+    if (this.mayBeEmpty) req.complete = true
     if (!req.destroyed && !this.isFinished) req.destroy(connectionReset())
   }
 

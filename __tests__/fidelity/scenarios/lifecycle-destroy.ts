@@ -95,8 +95,6 @@ const moments: readonly Moment[] = [
   },
 ]
 
-const NO_END = "'end' of a request that was destroyed does not come"
-
 function destroying(action: string, act: Action, moment: Moment): Scenario {
   // By then res has let go of the socket, which serves the next request on node:http.
   const endsSocket = moment.name !== 'in finish' || !action.startsWith('res.')
@@ -121,7 +119,6 @@ function destroying(action: string, act: Action, moment: Moment): Scenario {
     alone: ALONE,
     ...(action === 'socket.resetAndDestroy()' ? { impossible: { nginx: UNIX, haproxy: UNIX } } : {}),
     until: ['returned', 'req close', 'res close', ...(endsSocket ? ['socket close'] : [])],
-    ...(action === 'req.destroy()' && moment.name === 'right after end()' && { differs: { nginx: NO_END, haproxy: NO_END, gateway: NO_END } }),
   }
 }
 
@@ -202,6 +199,40 @@ export const scenarios: readonly Scenario[] = [
     alone: ALONE,
     until: ['end', 'res close'],
   },
+  {
+    name: 'lifecycle destroy: writing before and after socket.destroy(), in one tick',
+    app(req, res, stage) {
+      stage.watch('res', res, ['finish', 'error', 'close'])
+      stage.note('before', res.write('before', (error) => stage.note('callback of before', error)))
+      req.socket.destroy()
+      stage.note('after', res.write('after', (error) => stage.note('callback of after', error)), resState(res))
+    },
+    client: (client) => client.request().then(orNone),
+    alone: ALONE,
+    until: ['res close'],
+  },
+  ...[true, false].map(
+    (isLengthKnown): Scenario => ({
+      name: `lifecycle destroy: writing after socket.destroy(), ${isLengthKnown ? 'of an announced length' : 'of any length'}, after the head`,
+      app(req, res, stage) {
+        stage.watch('res', res, ['finish', 'error', 'close', 'drain'])
+        if (isLengthKnown) res.setHeader('Content-Length', 100)
+        res.flushHeaders()
+        void stage.seen('received').then(() => {
+          req.socket.destroy()
+          stage.note('small', res.write('small', (error) => stage.note('callback of small', error)), resState(res))
+          stage.note('large', res.write(Buffer.alloc(100_000), (error) => stage.note('callback of large', error)), res.writableNeedDrain)
+          process.nextTick(() => {
+            stage.note('later', res.write('later', (error) => stage.note('callback of later', error)))
+            stage.note('end', res.end('last', () => stage.note('callback of end')) === res, resState(res))
+          })
+        })
+      },
+      client: (client, stage) => onceReceived(client, stage, ''),
+      alone: ALONE,
+      until: ['end', 'res close'],
+    }),
+  ),
   {
     name: 'lifecycle destroy: writing to the socket itself after it was destroyed',
     app(req, res, stage) {

@@ -25,6 +25,9 @@ function state(res: http.ServerResponse): Record<string, unknown> {
   return { writable, writableEnded, writableFinished, writableCorked, writableNeedDrain, destroyed, closed, errored, finished, headersSent }
 }
 
+const BEHIND_THE_END =
+  'node 22 and 24 send what was written while corked behind the last chunk, where no client looks for it; here it arrives, as in node 20 and 26'
+
 const MEBIBYTE = 1024 * 1024
 
 /** Bytes that no two equally long pieces have the same of. */
@@ -100,7 +103,12 @@ export const scenarios: readonly Scenario[] = [
       res.end('c', () => stage.note('callback c'))
       stage.note('ended', res.writableCorked)
     })
-  }, { until: ['res close', 'callback a', 'callback b', 'callback c'] }),
+  }, {
+    // In node 22 and 24 the callback of b may not come either.
+    until: ['res close', 'callback a', 'callback c'],
+    differs: { nginx: BEHIND_THE_END, haproxy: BEHIND_THE_END, gateway: BEHIND_THE_END },
+    differsIn: [22, 24],
+  }),
   flow('corked before the client left off: what is held goes out at uncork', (_req, res, stage) => {
     res.flushHeaders()
     res.cork()
