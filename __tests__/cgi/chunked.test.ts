@@ -20,7 +20,8 @@ describe('the chunked coding, taken off (RFC 9112 7.1)', () => {
     ['content that looks like framing', '7\r\n0\r\n\r\n5\r\r\n5\r\n\r\n\r\n0\r\n0\r\n\r\n', '0\r\n\r\n5\r\r\n\r\n0'],
     ['bytes above 127', '2\r\n\xc3\xa9\r\n0\r\n\r\n', '\xc3\xa9'],
     ['an empty body', '0\r\n\r\n', ''],
-    ['trailers are dropped: CGI has none', '1\r\nx\r\n0\r\nX-Check: abc\r\nY: 5\r\n\r\n', 'x'],
+    ['trailers are no content', '1\r\nx\r\n0\r\nX-Check: abc\r\nY: 5\r\n\r\n', 'x'],
+    ['what is no chunk ends the body', '1\r\nx\r\nhello\r\n5\r\nhello\r\n', 'x'],
     ['whatever follows the end is dropped', '1\r\nx\r\n0\r\n\r\n5\r\nhello\r\n', 'x'],
   ])('%s', (_rule, framed, content) => {
     it('whole', () => expect(decode(framed)).toBe(content))
@@ -28,6 +29,28 @@ describe('the chunked coding, taken off (RFC 9112 7.1)', () => {
     it('at every cut', () => {
       for (let cut = 1; cut < framed.length; cut++) expect(decode(framed, [cut])).toBe(content)
     })
+  })
+
+  it.each([
+    ['behind the last chunk', '1\r\nx\r\n0\r\nX-Check: abc\r\nY: 5\r\n\r\n', true, 'X-Check: abc\r\nY: 5\r\n'],
+    ['of what is no field', '0\r\nno field\r\nX Y: 1\r\nZ: a\0b\r\n: empty\r\nX: \r\n\r\n', true, 'X: \r\n'],
+    ['of none', '1\r\nx\r\n0\r\n\r\n', true, ''],
+    ['before the empty line is there', '0\r\nX: 1\r\n', false, 'X: 1\r\n'],
+    ['of what is no chunk', 'hello\r\nX: 1\r\n\r\n', true, ''],
+  ])('trailers: %s', (_what, framed, isOver, trailers) => {
+    for (const step of [1, framed.length]) {
+      const decoder = new ChunkedDecoder()
+      for (let at = 0; at < framed.length; at += step) decoder.decode(Buffer.from(framed.slice(at, at + step), 'latin1'))
+      expect([decoder.isOver, decoder.trailers]).toEqual([isOver, trailers])
+    }
+  })
+
+  it('content of one chunk can be counted without a look at it', () => {
+    const decoder = new ChunkedDecoder()
+    expect(decoder.takes(1)).toBe(false)
+    decoder.decode(Buffer.from('5\r\n'))
+    expect([decoder.takes(6), decoder.takes(2), decoder.takes(4), decoder.takes(3), decoder.takes(1)]).toEqual([false, true, false, true, false])
+    expect(decoder.decode(Buffer.from('\r\n2\r\nab\r\n0\r\n\r\n')).toString()).toBe('ab')
   })
 
   it('no bytes give no bytes', () => expect(new ChunkedDecoder().decode(Buffer.alloc(0))).toHaveLength(0))

@@ -87,6 +87,17 @@ describe('an HTTP response head as a CGI response head (CGI 6.3)', () => {
   })
 })
 
+describe('for a web server that takes chunks', () => {
+  it.each([
+    ['Transfer-Encoding: chunked and Trailer stay', 'A: 1\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n', 'A: 1\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n', true],
+    ['no other coding does', 'Transfer-Encoding: gzip\r\nA: 1\r\n', 'A: 1\r\n', false],
+    ['nor what is about the connection', 'Connection: X-Hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n', 'Transfer-Encoding: chunked\r\n', true],
+    ['nor a length beside chunks (RFC 9112 6.3)', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', 'Transfer-Encoding: chunked\r\n', true],
+  ])('%s', (_rule, fields, kept, chunked) => {
+    expect(cgiResponseHead(`HTTP/1.1 200 OK\r\n${fields}\r\n`, true)).toEqual({ text: `${kept}Status: 200 OK\r\n\r\n`, chunked })
+  })
+})
+
 describe('an answer of our own', () => {
   it('is a complete CGI response whose length is right', () => {
     expect(plainResponse('503 Service Unavailable', 'too much to do')).toBe(

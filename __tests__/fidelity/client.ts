@@ -7,12 +7,12 @@ import type { Answer, Client, ClientRequest } from './scenario'
 export const HOST = 'app.test'
 
 export interface ClientOptions {
-  /** The web server may state the length of a body that the application did not: one that is right is left out. */
-  readonly addsLength?: boolean
+  /** The web server gives a 304 a Content-Length of 0, which is left out. */
+  readonly lengthens304?: boolean
 }
 
 /** A client of one port, and a way to leave all its connections. */
-export function createClient(port: number, { addsLength = false }: ClientOptions = {}): Client & { leave(): void } {
+export function createClient(port: number, { lengthens304 = false }: ClientOptions = {}): Client & { leave(): void } {
   const connections: RawHttp[] = []
   const open = async (): Promise<RawHttp> => {
     const connection = await RawHttp.connect(port)
@@ -27,7 +27,7 @@ export function createClient(port: number, { addsLength = false }: ClientOptions
       connection.write(requestHead(request))
       if (request.body !== undefined) connection.write(request.body)
       const answer = await readAnswer(connection, request.method)
-      return addsLength ? withoutRightLength(answer) : answer
+      return lengthens304 && answer.status === 304 ? withoutZeroLength(answer) : answer
     },
     leave: () => connections.splice(0).forEach((connection) => connection.leave()),
   }
@@ -58,9 +58,8 @@ export async function readAnswer(connection: RawHttp, method = 'GET'): Promise<A
   return { status, reason, fields: comparable(head.fields), body, complete, ...shown({ interim, trailers }) }
 }
 
-function withoutRightLength(answer: Answer): Answer {
-  if (!answer.complete) return answer
-  return { ...answer, fields: answer.fields.filter(([name, value]) => name !== 'content-length' || Number(value) !== answer.body.length) }
+function withoutZeroLength(answer: Answer): Answer {
+  return { ...answer, fields: answer.fields.filter(([name, value]) => name !== 'content-length' || value !== '0') }
 }
 
 interface Body {

@@ -48,8 +48,8 @@ export interface Way {
   readonly isOurs: boolean
   /** A request that never becomes complete is held open, so that those of the scenario share its connection. */
   readonly isShared: boolean
-  /** HAProxy gives a FastCGI answer that it has whole a Content-Length, one to a HEAD or with 304 a wrong one of 0. */
-  readonly addsLength: boolean
+  /** HAProxy gives a 304 of FastCGI a Content-Length of 0. */
+  readonly lengthens304: boolean
 }
 
 /** Makes the server of a way, the same class of options for both. */
@@ -76,12 +76,12 @@ export async function startWays(): Promise<Ways> {
   const outer = http.createServer(forward).listen(0, '127.0.0.1')
   await once(outer, 'listening')
   const ways: Way[] = [
-    { name: 'http', listenAt: socket('http'), port: nginx.ports[0], isOurs: false, isShared: false, addsLength: false },
-    { name: 'nginx', listenAt: socket('nginx'), port: nginx.ports[1], isOurs: true, isShared: false, addsLength: false },
-    { name: 'haproxy http', listenAt: socket('haproxy-http'), port: haproxy.ports[0], isOurs: false, isShared: false, addsLength: true },
-    { name: 'haproxy', listenAt: socket('haproxy'), port: haproxy.ports[1], isOurs: true, isShared: true, addsLength: true },
-    { name: 'direct', listenAt: 0, port: undefined, isOurs: false, isShared: false, addsLength: false },
-    { name: 'gateway', listenAt: socket('gateway'), port: (outer.address() as AddressInfo).port, isOurs: true, isShared: false, addsLength: false },
+    { name: 'http', listenAt: socket('http'), port: nginx.ports[0], isOurs: false, isShared: false, lengthens304: false },
+    { name: 'nginx', listenAt: socket('nginx'), port: nginx.ports[1], isOurs: true, isShared: false, lengthens304: false },
+    { name: 'haproxy http', listenAt: socket('haproxy-http'), port: haproxy.ports[0], isOurs: false, isShared: false, lengthens304: false },
+    { name: 'haproxy', listenAt: socket('haproxy'), port: haproxy.ports[1], isOurs: true, isShared: true, lengthens304: true },
+    { name: 'direct', listenAt: 0, port: undefined, isOurs: false, isShared: false, lengthens304: false },
+    { name: 'gateway', listenAt: socket('gateway'), port: (outer.address() as AddressInfo).port, isOurs: true, isShared: false, lengthens304: false },
   ]
   return {
     way: (name) => ways.find((way) => way.name === name)!,

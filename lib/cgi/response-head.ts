@@ -18,7 +18,7 @@ const HAS_DROPPED = /\r\n(?:connection|keep-alive|proxy-connection|status|te|tra
 export interface CgiResponseHead {
   /** Status, fields and the empty line, ready to be sent. */
   readonly text: string
-  /** The application framed the body in chunks (it set `Transfer-Encoding: chunked` itself); the framing must be taken off. */
+  /** The body is framed in chunks: the application set `Transfer-Encoding: chunked` itself, or node was to frame it. */
   readonly chunked: boolean
 }
 
@@ -28,9 +28,10 @@ export interface CgiResponseHead {
  * `Status` comes last: HAProxy turns 301, 308 or 201 into 302 when `Location` follows it; every server accepts this order.
  *
  * @param head from `HTTP/1.1 200 OK` to the empty line, with CRLF line ends, as node prints it
+ * @param keepsChunks the web server takes a body in chunks, with its trailers: the fields that say so stay
  * @see CGI 6.3
  */
-export function cgiResponseHead(head: string): CgiResponseHead {
+export function cgiResponseHead(head: string, keepsChunks = false): CgiResponseHead {
   const statusEnd = head.indexOf('\r\n')
   // 'HTTP/1.1 ' has nine characters.
   const status = head.slice(9, statusEnd).trimEnd()
@@ -51,8 +52,10 @@ export function cgiResponseHead(head: string): CgiResponseHead {
           const value = head.slice(colon + 1, next - 2)
           if (name === 'transfer-encoding') chunked = /\bchunked\b/i.test(value)
           if (name === 'connection') nominated = nominatedFields(value, nominated)
-          kept += head.slice(keptFrom, line)
-          keptFrom = next
+          if (!keepsChunks || !(name === 'trailer' || (name === 'transfer-encoding' && chunked))) {
+            kept += head.slice(keptFrom, line)
+            keptFrom = next
+          }
         }
       }
     }

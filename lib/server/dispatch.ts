@@ -5,7 +5,15 @@ import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
-import { expectContinue, inheritUniqueHeaders, leaveFramingToWebServer, type messageClasses, onHead, setHeaders } from './node-internals'
+import {
+  expectContinue,
+  inheritUniqueHeaders,
+  leaveConnectionToWebServer,
+  leaveFramingToWebServer,
+  type messageClasses,
+  onHead,
+  setHeaders,
+} from './node-internals'
 import type { Mount } from './options'
 import type { Request } from './request'
 import { EncryptedRequestSocket } from './encrypted-socket'
@@ -35,10 +43,7 @@ const responseFinish = diagnostics.channel('http.server.response.finish')
 const DEFAULT_HEADERS_COUNT = 2_000
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
-onHead({
-  takes: (res) => RequestSocket.hostOf(res.socket) !== undefined,
-  printed: (res, head) => (RequestSocket.hostOf(res.socket) as Request | undefined)?.headPrinted(res, head) ?? false,
-})
+onHead((res) => RequestSocket.hostOf(res.socket) as Request | undefined)
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
@@ -57,7 +62,10 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   setHeaders(req, head.rawHeaders, limited(head.rawHeaders, server.maxHeadersCount))
   if (host.mount !== false) mount(host, req, head)
   const res = newResponse(host, req, socket.writableHighWaterMark)
-  leaveFramingToWebServer(res)
+  leaveConnectionToWebServer(res)
+  if (!request.passesChunks) leaveFramingToWebServer(res)
+  // Of a client that speaks HTTP/2 node:http hears as of one that speaks HTTP/1.1.
+  else if (head.httpVersionMajor > 1) res.useChunkedEncodingByDefault = true
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
   handOver(exchange)

@@ -142,14 +142,19 @@ const dumpingMakesItFlow = ((): boolean => {
   return isResumed
 })()
 
-/**
- * Tells a new response that the web server frames it: no `Connection`, no `Transfer-Encoding`, Content-Length wherever it
- * is known. What `removeHeader('connection')` and `removeHeader('transfer-encoding')` would do, without the two calls.
- */
-export function leaveFramingToWebServer(res: http.ServerResponse): void {
+/** Tells a new response that the web server's connection is none of its business: no `Connection`, as `removeHeader` would do. */
+export function leaveConnectionToWebServer(res: http.ServerResponse): void {
   const internals = res as unknown as ResponseInternals
   if (internals._removedConnection === undefined) res.removeHeader('connection')
   else internals._removedConnection = true
+}
+
+/**
+ * Tells a new response that the web server frames it: no `Transfer-Encoding`, Content-Length wherever it is known. What
+ * `removeHeader('transfer-encoding')` would do, without the call.
+ */
+export function leaveFramingToWebServer(res: http.ServerResponse): void {
+  const internals = res as unknown as ResponseInternals
   if (internals._removedTE === undefined) res.removeHeader('transfer-encoding')
   else internals._removedTE = true
   // An HTTP/1.0 client has no say in how the web server receives the answer.
@@ -179,33 +184,37 @@ const { _storeHeader: storeHeader } = http.OutgoingMessage.prototype as unknown 
 // The one place without another way. To say so at once is better than a server whose responses never get a head.
 if (typeof storeHeader !== 'function') throw new Error(`express-fastcgi does not know how node ${process.version} prints response heads: use Node 20, 22, 24 or 26`)
 
-/** Who wants the heads that node prints. */
-interface HeadListener {
-  /** Whether this response's head is to be handed over, and not to be written by node. */
-  takes(res: http.ServerResponse): boolean
+/** Who wants the head of a response. */
+interface HeadHost {
+  /** Chunks can reach the web server, and trailers with them: node may judge a Trailer field. */
+  readonly passesChunks: boolean
   /** Gets a head, from the status line to the empty line; returns whether node is to frame the body in chunks. */
-  printed(res: http.ServerResponse, head: string): boolean
+  headPrinted(res: http.ServerResponse, head: string): boolean
 }
 
 /**
  * Has the heads of responses handed over as soon as they are printed.
  *
  * node would put the head in front of the first piece of body, one string that had to be taken apart again. It would also
- * throw at a Trailer field of a body that it does not frame in chunks, although a trailer cannot cross CGI anyway. Met at
+ * throw at a Trailer field of a body that it does not frame in chunks, also where a trailer cannot cross CGI anyway. Met at
  * the prototype of all messages: a property of each response would be seen there.
+ *
+ * @param hostOf who is to get the head of a response; undefined where node is to write it
  */
-export function onHead(listener: HeadListener): void {
+export function onHead(hostOf: (res: http.ServerResponse) => HeadHost | undefined): void {
   ;(http.OutgoingMessage.prototype as unknown as HeadPrinting)._storeHeader = function printHead(this: http.ServerResponse, firstLine, headers) {
+    const host = hostOf(this)
     // Where nothing can be written any more, node goes its own way, which ends nowhere.
-    if (!listener.takes(this) || this.socket?.destroyed === true) {
+    if (host === undefined || this.socket?.destroyed === true) {
       storeHeader.call(this, firstLine, headers)
       return
     }
-    printWithoutTrailer(this, firstLine, headers)
+    if (host.passesChunks) storeHeader.call(this, firstLine, headers)
+    else printWithoutTrailer(this, firstLine, headers)
     const internals = this as unknown as HeadPrinting
     internals._headerSent = true
     // Set by the application, it frames a body whose head does not say so.
-    if (!listener.printed(this, internals._header) && this.chunkedEncoding) this.chunkedEncoding = false
+    if (!host.headPrinted(this, internals._header) && this.chunkedEncoding) this.chunkedEncoding = false
   }
 }
 

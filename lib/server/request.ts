@@ -71,6 +71,10 @@ const HALF_A_CHUNK = 32_768
 const HEAD_END = '\r\n\r\n'
 const NOT_ASCII = /[^\0-\x7f]/
 const CONTENT_LENGTH = /(?:^|\n)content-length:/i
+const CRLF = '\r\n'
+const IS_TEXT = /^(?:utf-?8|latin1)$/
+/** Hands a body in chunks on as it is, and gives one without them a length that the application did not. Seen of 2.6. */
+const HAPROXY = 'HAProxy'
 
 /** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
 const LARGE_HEAD = 4_096
@@ -90,6 +94,8 @@ export class Request implements SocketHost {
   private heldBody: BodyPiece[] | undefined
   /** The end of the body is on its way to the application. */
   private isEnding = false
+  /** The web server takes a response in chunks, so node frames it as on a connection of its own. */
+  passesChunks = false
   /** The reader of the body has enough for now. */
   full = false
   /** Memory held by body that the application has not read yet, in bytes; counted by the connection. */
@@ -119,6 +125,8 @@ export class Request implements SocketHost {
   /** The head, translated when node printed it, until the first output takes it along. */
   private pendingHead = ''
   private decoder: ChunkedDecoder | undefined
+  /** The web server waits for the chunk that ends the body. */
+  private awaitsLastChunk = false
   /** The response whose head was printed; the application may put one of its own on the socket. */
   private answering: http.ServerResponse | undefined
   /** HTTP that the application wrote on the socket by itself, until its head is whole. */
@@ -227,6 +235,7 @@ export class Request implements SocketHost {
 
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
+    this.passesChunks = head.serverSoftware.startsWith(HAPROXY)
     this.resource = this.host.context.runInAsyncScope(newResource)
     if (this.bodyLeft !== 0 && (!head.bodyUnannounced || !USUALLY_WITHOUT_BODY.has(head.method))) this.heldBody = []
     this.run(dispatchRequest, this.host, this, head)
@@ -368,6 +377,7 @@ export class Request implements SocketHost {
     const before = writer.length
     if (!this.headSent) {
       this.headSent = true
+      this.awaitsLastChunk = false
       writer.stream(RecordType.STDOUT, this.id, plainResponse(status, text), 'latin1')
     }
     this.endOutput(appStatus, protocolStatus)
@@ -460,8 +470,36 @@ export class Request implements SocketHost {
     }
     if (data.length === 0) return bytes
     if (this.decoder === undefined) return bytes + writer.stream(RecordType.STDOUT, this.id, data, encoding ?? 'utf8')
-    const framed = typeof data === 'string' ? Buffer.from(data, encoding) : Buffer.from(data)
-    return bytes + writer.stream(RecordType.STDOUT, this.id, this.decoder.decode(framed))
+    return bytes + this.addFramed(this.decoder, data, encoding)
+  }
+
+  /**
+   * A piece of a body that node, or the application, framed in chunks. A web server that takes chunks gets whole ones, so that
+   * the body can be ended between any two pieces: HAProxy waits for the rest of a chunk, also behind END_REQUEST.
+   */
+  private addFramed(decoder: ChunkedDecoder, data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+    // Of base64 and its like the length is known for certain when it is decoded.
+    let content = typeof data === 'string' && encoding !== undefined && !IS_TEXT.test(encoding) ? Buffer.from(data, encoding) : data
+    let length = typeof content === 'string' ? Buffer.byteLength(content, encoding) : content.length
+    if (!decoder.takes(length)) {
+      content = decoder.decode(typeof content === 'string' ? Buffer.from(content, encoding) : Buffer.from(content.buffer, content.byteOffset, length))
+      length = content.length
+    }
+    const { writer } = this.host
+    if (!this.awaitsLastChunk) return writer.stream(RecordType.STDOUT, this.id, content, encoding)
+    let bytes = 0
+    if (length > 0) {
+      bytes += writer.stream(RecordType.STDOUT, this.id, length.toString(16) + CRLF, 'latin1')
+      bytes += writer.stream(RecordType.STDOUT, this.id, content, encoding)
+      bytes += writer.stream(RecordType.STDOUT, this.id, CRLF, 'latin1')
+    }
+    return decoder.isOver ? bytes + this.endChunks() : bytes
+  }
+
+  private endChunks(): number {
+    if (!this.awaitsLastChunk) return 0
+    this.awaitsLastChunk = false
+    return this.host.writer.stream(RecordType.STDOUT, this.id, `0\r\n${this.decoder?.trailers ?? ''}\r\n`, 'latin1')
   }
 
   /** node prints a head and the text behind it as one string: then its bytes above 0x7f are UTF-8, otherwise latin1. */
@@ -513,8 +551,10 @@ export class Request implements SocketHost {
       this.refuseAnswer(`status ${status}, an informational one, which CGI cannot carry`)
       return false
     }
-    const head = cgiResponseHead(printed)
-    if (head.chunked) this.decoder = new ChunkedDecoder()
+    const isBodiless = status === 204 || status === 304
+    const head = cgiResponseHead(printed, this.passesChunks && !isBodiless)
+    this.decoder = head.chunked ? new ChunkedDecoder() : undefined
+    this.awaitsLastChunk = head.chunked && this.passesChunks && !isBodiless && this.head?.method !== 'HEAD'
     if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
     this.answering = res
     this.pendingHead = head.text
@@ -535,6 +575,7 @@ export class Request implements SocketHost {
   endOutput(appStatus = 0, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE): void {
     if (this.outputEnded) return
     if (!this.headSent && this.pendingHead !== '') this.sendHead()
+    this.endChunks()
     this.outputEnded = true
     const { writer } = this.host
     writer.endStream(RecordType.STDOUT, this.id)
@@ -595,7 +636,7 @@ export class Request implements SocketHost {
   }
 
   destroyed(): void {
-    if (this.exchange !== undefined) leaveFramingToNode(this.answering ?? this.exchange.res)
+    if (this.exchange !== undefined && !this.passesChunks) leaveFramingToNode(this.answering ?? this.exchange.res)
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
     if (this.exchange?.res.writableEnded === true || this.isRaw) {
       // The answer was whole before: it leaves, as it would have left at once under node:http. One written by hand ends

@@ -129,6 +129,18 @@ export const scenarios: readonly Scenario[] = [
       .map(([name, act]) => destroying(name, act, moment)),
   ),
 
+  ...['res.destroy()', 'socket.destroy(error)', 'socket.end()'].map((action): Scenario => ({
+    name: `lifecycle destroy: ${action} in the middle of the body, beside other requests`,
+    app(req, res, stage) {
+      stage.watch('res', res, ['finish', 'error', 'close'])
+      res.write('a piece')
+      res.write('another', () => setImmediate(() => stage.note('returned', actions[action]?.(req, res))))
+    },
+    client: (client) => client.request().then(({ status, body, complete }) => [status, body, complete]),
+    until: ['returned', 'res close'],
+    differs: { haproxy: 'beside other requests a response that was given up looks complete: to close the connection would cut theirs' },
+  })),
+
   {
     name: 'lifecycle destroy: an error nobody listens for on req stays quiet',
     app(req, res, stage) {

@@ -2,7 +2,8 @@
 
 import type http from 'node:http'
 import { attempt } from '../attempt'
-import type { ClientRequest, Scenario } from '../scenario'
+import { readAnswer } from '../client'
+import type { Client, ClientRequest, Scenario } from '../scenario'
 
 type App = NonNullable<Scenario['app']>
 
@@ -39,6 +40,14 @@ function flags(res: http.ServerResponse): readonly unknown[] {
   return [shouldKeepAlive, useChunkedEncodingByDefault, sendDate, strictContentLength]
 }
 
+/** What the head says of the body: how it is framed is not compared elsewhere. */
+async function framingOf(client: Client, method: string): Promise<unknown> {
+  const connection = await client.open()
+  connection.write(`${method} / HTTP/1.1\r\nHost: ${client.host}\r\n\r\n`)
+  const head = await connection.head()
+  return [head.statusLine, head.values('transfer-encoding'), head.values('content-length')]
+}
+
 /** The body is shorter than announced, and the web server may wait for the rest: what came is what counts. */
 const shortAnswer: NonNullable<Scenario['client']> = async (client) => {
   const connection = await client.open()
@@ -63,13 +72,13 @@ export const scenarios: readonly Scenario[] = [
     res.useChunkedEncodingByDefault = false
     res.write('in ')
     res.end('pieces')
-  }),
+  }, { differs: { haproxy: 'HAProxy says the length of a FastCGI answer without chunks and without a length, if it has it whole' } }),
   framing('chunkedEncoding set to true', (_req, res, stage) => {
     res.chunkedEncoding = true
     res.write('in ')
     stage.note('chunkedEncoding', res.chunkedEncoding)
     res.end('pieces')
-  }, { differs: { nginx: NOT_FRAMED, haproxy: NOT_FRAMED, gateway: NOT_FRAMED } }),
+  }, { differs: { nginx: NOT_FRAMED, gateway: NOT_FRAMED } }),
   framing('Transfer-Encoding: chunked set by the application', (_req, res) => {
     res.setHeader('Transfer-Encoding', 'chunked')
     res.write('in ')
@@ -148,6 +157,14 @@ export const scenarios: readonly Scenario[] = [
     res.writeHead(Number(req.url?.slice(1)), { 'Content-Length': 1234 })
     res.end()
   }, asking([{ method: 'HEAD', path: '/200' }, { path: '/304' }])),
+  framing('304 and a length that nobody gave', (_req, res) => Object.assign(res, { statusCode: 304 }).end(), {
+    async client(client) {
+      const connection = await client.open()
+      connection.write(`GET / HTTP/1.1\r\nHost: ${client.host}\r\n\r\n`)
+      return readAnswer(connection)
+    },
+    differs: { haproxy: 'HAProxy gives a FastCGI answer with 304 a Content-Length of 0' },
+  }),
   framing('callbacks of writes that go nowhere', (_req, res, stage) => {
     res.write('a', () => stage.note('write callback'))
     res.write('b', 'latin1', () => stage.note('write with encoding callback'))
@@ -164,4 +181,46 @@ export const scenarios: readonly Scenario[] = [
     res.write('in ')
     res.end('pieces')
   }, { client: (client) => client.request({ version: '1.0' }) }),
+  framing('what the client is told of a body in pieces', (_req, res) => {
+    res.write('in ')
+    res.end('pieces')
+  }, { client: (client) => framingOf(client, 'GET') }),
+  framing('what the client is told of a body in pieces, of which one came before', (_req, res, stage) => {
+    res.write('in ')
+    void stage.seen('received').then(() => res.end('pieces'))
+  }, { client: (client, stage) => framingOf(client, 'GET').then((told) => (stage.signal('received'), told)) }),
+  framing('what the client is told of a whole body', (_req, res) => res.end('whole'), { client: (client) => framingOf(client, 'GET') }),
+  framing('what the client is told of no body', (_req, res) => res.end(), { client: (client) => framingOf(client, 'GET') }),
+  framing('what the client of HEAD is told of a body in pieces', (_req, res) => {
+    res.write('in ')
+    res.end('pieces')
+  }, { client: (client) => framingOf(client, 'HEAD') }),
+  framing('HEAD, 204 and 304: chunks that the application asked for', (req, res) => {
+    res.writeHead(Number(req.url?.slice(1)), { 'Transfer-Encoding': 'chunked' })
+    res.write('in ')
+    res.end('pieces')
+  }, asking(BODILESS)),
+  framing('many pieces of every size and kind', (_req, res) => {
+    for (const size of [1, 15, 16, 255, 4_096, 16_384, 16_385, 65_528, 65_536, 100_000]) {
+      res.write('\u00e9'.repeat(size))
+      res.write('latin1 \xe9'.repeat(size / 4), 'latin1')
+      res.write(Buffer.alloc(size, 'b'))
+      res.write(new Uint8Array(size).fill(99))
+    }
+    res.end('0\r\n\r\n')
+  }),
+  framing('pieces in a corked response', (_req, res) => {
+    res.cork()
+    for (const piece of ['a ', 'few ', 'pieces ']) res.write(piece)
+    res.uncork()
+    setImmediate(() => res.end('more'))
+  }),
+  framing('pieces turn by turn', (_req, res) => {
+    let left = 20
+    const next = (): void => {
+      if (left-- === 0) res.end()
+      else res.write(`${left} `, () => setImmediate(next))
+    }
+    next()
+  }),
 ]
