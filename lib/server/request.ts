@@ -90,7 +90,7 @@ export class Request implements SocketHost {
   stdinEnded = false
   /** The whole body is there. */
   inputComplete = false
-  /** Pieces of body that wait until the application has had its turn with the head; undefined once it has. */
+  /** Pieces of body that wait until the application has had its turn with the first one; undefined at other times. */
   private heldBody: BodyPiece[] | undefined
   /** The end of the body is on its way to the application. */
   private isEnding = false
@@ -237,12 +237,10 @@ export class Request implements SocketHost {
     this.phase = Phase.ACTIVE
     this.passesChunks = head.serverSoftware.startsWith(HAPROXY)
     this.resource = this.host.context.runInAsyncScope(newResource)
-    if (this.bodyLeft !== 0 && (!head.bodyUnannounced || !USUALLY_WITHOUT_BODY.has(head.method))) this.heldBody = []
     this.run(dispatchRequest, this.host, this, head)
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
     if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
     else if (this.bodyLeft === 0) this.completeInput()
-    else if (this.heldBody !== undefined) afterTurn(releaseBody, this)
   }
 
   /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
@@ -283,10 +281,17 @@ export class Request implements SocketHost {
       if (this.bodyLeft > 0) this.bodyLeft -= wanted
       this.exchange.socket.bytesRead += wanted
       this.exchange.socket.refreshTimeout()
-      this.hasBody = true
       const piece = { content, size: isKept ? Math.max(wanted, HALF_A_CHUNK) : wanted }
-      if (this.heldBody === undefined) this.run(pushBody, this.exchange.req, piece, this)
-      else this.heldBody.push(piece)
+      if (this.heldBody !== undefined) {
+        this.heldBody.push(piece)
+      } else {
+        if (!this.hasBody) {
+          this.hasBody = true
+          this.heldBody = []
+          afterTurn(releaseBody, this)
+        }
+        this.run(pushBody, this.exchange.req, piece, this)
+      }
       if (this.bodyLeft === 0) this.completeInput()
     }
     if (wanted < end - start && !this.surplusReported) {
@@ -665,8 +670,8 @@ export class Request implements SocketHost {
 const RESOLVED = Promise.resolve()
 
 /**
- * node's parser tells of the head, of each piece of body and of the end one after the other, with the ticks and microtasks
- * of each in between: whoever awaits, or pauses in 'data', finds the body not yet complete. This comes behind them as well.
+ * node's parser tells of the head with the first piece of body, of each other piece and of the end one after the other, with
+ * the ticks and microtasks of each in between: whoever awaits, or pauses in 'data', finds the body not yet complete.
  */
 function afterTurn(callback: (request: Request) => void, request: Request): void {
   void RESOLVED.then(() => process.nextTick(callback, request))

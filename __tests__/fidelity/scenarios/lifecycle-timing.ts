@@ -228,4 +228,26 @@ export const scenarios: readonly Scenario[] = [
     client: (client) => client.request({ method: 'POST', body: Buffer.alloc(60_000, 'x') }),
     until: ['all'],
   },
+  {
+    name: 'lifecycle timing: what of a body read with its head is there in the turns after it',
+    app(req, res, stage) {
+      stage.note('head', req.readableLength, req.complete)
+      process.nextTick(() => stage.note('tick', req.readableLength, req.complete))
+      void Promise.resolve().then(() => {
+        stage.note('microtask', req.readableLength, req.complete)
+        process.nextTick(() => stage.note('tick of a microtask', req.readableLength, req.complete))
+      })
+      setTimeout(() => {
+        stage.note('later', req.readableLength, req.complete)
+        res.end('ok')
+      }, 50)
+    },
+    async client(client) {
+      const raw = await client.open()
+      // In one write, so that the web server has both at once.
+      raw.write(`POST / HTTP/1.1\r\nHost: ${client.host}\r\nConnection: close\r\nContent-Length: 5\r\n\r\nsmall`)
+      return (await raw.rest()).includes('ok')
+    },
+    until: ['later'],
+  },
 ]
