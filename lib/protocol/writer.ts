@@ -26,12 +26,15 @@ function own(writer: RecordWriter | undefined): void {
   slabOwner = writer
 }
 
+/** Shared by all that hold nothing; the first piece makes an array of one, where a push would make room for seventeen. */
+const NONE: Buffer[] = []
+
 /** Gathers the records of one connection until they are taken for one write. */
 export class RecordWriter {
   /** Bytes gathered since the last {@link take}. */
   length = 0
 
-  private pieces: Buffer[] = []
+  private pieces: Buffer[] = NONE
   /** Start in the slab of the piece still growing, -1 when there is none. */
   private openAt = -1
   /** Offset in the slab of the last record's header when that record may still grow, -1 otherwise. */
@@ -90,7 +93,7 @@ export class RecordWriter {
   /** Adds a record that is encoded already. */
   record(encoded: Buffer): void {
     this.close()
-    this.pieces.push(encoded)
+    this.add(encoded)
     this.length += encoded.length
   }
 
@@ -99,12 +102,17 @@ export class RecordWriter {
    *
    * @returns buffers to be written in one go; the writer keeps no reference and never changes them again
    */
-  take(): Buffer[] {
+  take(): readonly Buffer[] {
     this.close()
     const taken = this.pieces
-    this.pieces = []
+    this.pieces = NONE
     this.length = 0
     return taken
+  }
+
+  private add(piece: Buffer): void {
+    if (this.pieces === NONE) this.pieces = [piece]
+    else this.pieces.push(piece)
   }
 
   private text(type: number, requestId: number, content: string, encoding: BufferEncoding): number {
@@ -186,7 +194,7 @@ export class RecordWriter {
   private close(): void {
     this.growingAt = -1
     if (slabOwner !== this) return
-    if (slabUsed > this.openAt) this.pieces.push(slab.subarray(this.openAt, slabUsed))
+    if (slabUsed > this.openAt) this.add(slab.subarray(this.openAt, slabUsed))
     own(undefined)
     this.openAt = -1
   }

@@ -56,6 +56,8 @@ const NO_RECORD_TYPE = 255
 /** What nginx reads together with a record that it cannot read is lost. */
 const BREAK_OFF_MS = 50
 
+const NOTHING = Buffer.alloc(0)
+
 /** Output on its way to the operating system, in the order written. */
 interface Flight {
   readonly request: Request | undefined
@@ -465,35 +467,43 @@ export class Connection implements RequestHost {
       request.gatheredDone = undefined
       request.gatheredContext = undefined
     }
-    // Every write has a flight, so that its callback never settles another one's.
-    if (this.controlBytes > 0 || (this.flights.at(-1) === before && pieces.length > 0)) {
+    requests.length = 0
+    if (this.controlBytes > 0) {
       this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, context: undefined, isLast: false })
       this.controlBacklog += this.controlBytes
       this.controlBytes = 0
     }
-    requests.length = 0
-    this.send(pieces, before)
+    if (pieces.length > 0) this.send(pieces, before)
+    else this.sendNothing(before)
     if (this.controlBacklog > MAX_CONTROL_BACKLOG) this.updateReading()
     this.closeIfDone()
   }
 
   private send(pieces: readonly Buffer[], before: Flight | undefined): void {
     const { transport, flights } = this
-    const last = flights.at(-1)
-    if (last !== undefined) last.isLast = true
-    const [only] = pieces
-    if (only === undefined) {
-      // Callbacks without bytes: they wait for the write before them, if one is under way.
-      if (before === undefined) process.nextTick(this.onWritten)
-      else before.isLast = before === last
-    } else if (pieces.length === 1) {
-      transport.write(only, this.onWritten)
+    if (pieces.length === 1) {
+      transport.write(pieces[0]!)
     } else {
       transport.cork()
-      for (let i = 0; i < pieces.length - 1; i++) transport.write(pieces[i] ?? only)
-      transport.write(pieces.at(-1) ?? only, this.onWritten)
+      for (const piece of pieces) transport.write(piece)
       transport.uncork()
     }
+    // Nearly always: the operating system took it, and nobody waits for that.
+    if (flights.length === 0 && transport.writableLength === 0) return
+    // Every write that is waited for has a flight, so that its callback never settles another one's.
+    if (flights.at(-1) === before) flights.push({ request: undefined, bytes: 0, done: undefined, context: undefined, isLast: false })
+    flights.at(-1)!.isLast = true
+    // A write of nothing, done when those before it are.
+    transport.write(NOTHING, this.onWritten)
+  }
+
+  /** Callbacks without bytes: they wait for the write before them, if one is under way. */
+  private sendNothing(before: Flight | undefined): void {
+    const last = this.flights.at(-1)
+    if (last === undefined) return
+    last.isLast = true
+    if (before === undefined) process.nextTick(this.onWritten)
+    else before.isLast = before === last
   }
 
   /** One write is done, or failed: everything that went with it is settled, in order. */

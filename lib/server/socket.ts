@@ -71,11 +71,29 @@ class LightWritableState {
 }
 Object.setPrototypeOf(LightWritableState.prototype, (Writable as unknown as { WritableState: { prototype: object } }).WritableState.prototype)
 
+/** The events of nearly every socket, without listeners: then a look-up table is not needed. As node's streams have theirs. */
+class Events {
+  close = undefined
+  error = undefined
+  end = undefined
+  finish = undefined
+  timeout = undefined
+  drain = undefined
+}
+Object.setPrototypeOf(Events.prototype, null)
+
+// What EventEmitter's constructor finds there, it keeps.
+const Emitter = function (this: { _events?: Events }): void {
+  this._events = new Events()
+  EventEmitter.call(this as unknown as EventEmitter)
+} as unknown as new () => EventEmitter
+Emitter.prototype = EventEmitter.prototype
+
 /**
  * A `net.Socket` by its prototype and its contract, without the two stream states and the handle that make a real one
  * dear: only the listener table is set up. Whoever uses the socket as a readable stream gets the real machinery then.
  */
-export class RequestSocket extends EventEmitter {
+export class RequestSocket extends Emitter {
   readonly connecting = false
   readonly pending = false
   readonly allowHalfOpen = true
@@ -138,11 +156,13 @@ export class RequestSocket extends EventEmitter {
     }
     const callbackOrNone = typeof done === 'function' ? done : undefined
     if (state.corked > 0) {
+      const write = { data, encoding: knownEncoding, done: callbackOrNone }
       if (this.held === undefined) {
-        this.held = []
+        this.held = [write]
         this.heldLength = this.host.headLength
+      } else {
+        this.held.push(write)
       }
-      this.held.push({ data, encoding: knownEncoding, done: callbackOrNone })
       this.heldLength += typeof data === 'string' ? Buffer.byteLength(data, knownEncoding) : data.length
       return this.hasRoom(0)
     }
