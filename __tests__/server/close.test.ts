@@ -56,6 +56,21 @@ describe('server.close()', () => {
     expect(path).toBeTruthy()
   })
 
+  it('serves a request that crosses with the last answer: the web server could not know', async () => {
+    const { server, client } = await serve((req, res) => (req.url === '/held' ? void held.push(res) : res.end(req.url)))
+    const held: ServerResponse[] = []
+    const web = await client()
+    const arrived = next(server, 'request')
+    web.send(get(1, true, { REQUEST_URI: '/held' }))
+    await arrived
+    server.close()
+    held[0]!.end('held')
+    await web.response(1)
+    web.send(get(2, true, { REQUEST_URI: '/crossing' }))
+    expect((await web.response(2)).body.toString()).toBe('/crossing')
+    expect(await web.closed).toBe('end')
+  })
+
   it('is not held open by idle kept connections, nor by connections that never said a word', async () => {
     const { server, client } = await serve((_req, res) => res.end('ok'))
     const [used, silent] = [await client(), await client()]

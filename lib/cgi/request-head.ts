@@ -35,7 +35,25 @@ export interface RequestHead {
 /** Why meta-variables cannot be a request; the message names the variable and what to do, never its value. */
 export class BadRequest extends Error {
   override readonly name = 'BadRequest'
+
+  /** @param parserCode by which node's parser refuses the same in HTTP; undefined for what HTTP cannot express */
+  constructor(
+    message: string,
+    readonly parserCode?: ParserCode,
+  ) {
+    super(message)
+  }
 }
+
+/** Of the errors that node gives to 'clientError'. */
+export type ParserCode =
+  | 'HPE_INVALID_METHOD'
+  | 'HPE_INVALID_URL'
+  | 'HPE_INVALID_HEADER_TOKEN'
+  | 'HPE_INVALID_CONTENT_LENGTH'
+  | 'HPE_UNEXPECTED_CONTENT_LENGTH'
+  | 'HPE_INVALID_TRANSFER_ENCODING'
+  | 'HPE_HEADER_OVERFLOW'
 
 const PREFIX = 'HTTP_'
 const DIGITS = /^[0-9]{1,15}$/
@@ -221,7 +239,7 @@ function readHead(variables: MetaVariables): RequestHead {
       case Meaning.NOTHING:
         continue
       case Meaning.BAD_HEADER:
-        throw new BadRequest('a meta-variable HTTP_* holds characters that no header name can have')
+        throw new BadRequest('a meta-variable HTTP_* holds characters that no header name can have', 'HPE_INVALID_HEADER_TOKEN')
       case Meaning.X_ORIGINAL_URL:
         xOriginalUrl = variables.value
         break
@@ -240,7 +258,7 @@ function readHead(variables: MetaVariables): RequestHead {
         hasHost = true
         break
       case Meaning.TRANSFER_ENCODING:
-        if (variables.value !== '' && !CHUNKED.test(variables.value)) throw new BadRequest('HTTP_TRANSFER_ENCODING is something other than chunked')
+        if (variables.value !== '' && !CHUNKED.test(variables.value)) throw new BadRequest('HTTP_TRANSFER_ENCODING is something other than chunked', 'HPE_INVALID_TRANSFER_ENCODING')
         transferEncoding = variables.value !== ''
         continue
       case Meaning.REQUEST_METHOD:
@@ -267,7 +285,7 @@ function readHead(variables: MetaVariables): RequestHead {
       }
       case Meaning.CONTENT_LENGTH: {
         const value = variables.value
-        if (contentLength !== undefined && contentLength !== value) throw new BadRequest('CONTENT_LENGTH is there twice with different values')
+        if (contentLength !== undefined && contentLength !== value) throw new BadRequest('CONTENT_LENGTH is there twice with different values', 'HPE_UNEXPECTED_CONTENT_LENGTH')
         contentLength = value
         continue
       }
@@ -341,7 +359,7 @@ function readHead(variables: MetaVariables): RequestHead {
     pathInfo,
     queryString,
   })
-  if (NOT_IN_TARGET.test(url)) throw new BadRequest('the request target holds a blank or a control character')
+  if (NOT_IN_TARGET.test(url)) throw new BadRequest('the request target holds a blank or a control character', 'HPE_INVALID_URL')
 
   const version = protocol === undefined || protocol === 'HTTP/1.1' ? undefined : HTTP_VERSION.exec(protocol)
   const httpVersionMajor = Number(version?.[1] ?? version?.[3] ?? version?.[5] ?? 1)
@@ -371,12 +389,12 @@ function checkedMethod(method: string | undefined): string {
   if (method === undefined || method === '') {
     throw new BadRequest('REQUEST_METHOD is missing: include fastcgi_params (nginx), or whatever sets the CGI variables in your web server')
   }
-  if (!COMMON_METHODS.has(method) && !isToken(method)) throw new BadRequest('REQUEST_METHOD is not a method')
+  if (!COMMON_METHODS.has(method) && !isToken(method)) throw new BadRequest('REQUEST_METHOD is not a method', 'HPE_INVALID_METHOD')
   return method
 }
 
 function headerValue(header: string, value: string): string {
-  if (CONTROL.test(value)) throw new BadRequest(`the value of ${header} holds a control character`)
+  if (CONTROL.test(value)) throw new BadRequest(`the value of ${header} holds a control character`, 'HPE_INVALID_HEADER_TOKEN')
   return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? trimmed(value) : value
 }
 
@@ -396,6 +414,6 @@ function isBlank(code: number): boolean {
 /** -1 for unknown: absent, empty (nginx), or `-1` (Caddy's word for a chunked upload). */
 function bodyLength(contentLength: string | undefined): number {
   if (contentLength === undefined || contentLength === '' || contentLength === '-1') return -1
-  if (!DIGITS.test(contentLength)) throw new BadRequest('CONTENT_LENGTH is not a number of bytes')
+  if (!DIGITS.test(contentLength)) throw new BadRequest('CONTENT_LENGTH is not a number of bytes', 'HPE_INVALID_CONTENT_LENGTH')
   return Number(contentLength)
 }

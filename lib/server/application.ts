@@ -8,7 +8,7 @@ import type { RequestHead } from '../cgi/request-head'
 import type { AccessList } from './access'
 import { Connection, type ConnectionHost } from './connection'
 import { byFirstByte } from './first-byte'
-import { dispatch, type DispatchHost } from './dispatch'
+import { dispatch, type DispatchHost, refuseByListener } from './dispatch'
 import { messageClasses } from './node-internals'
 import type { Mount, Settings } from './options'
 import type { Request } from './request'
@@ -113,6 +113,10 @@ export class Application implements ConnectionHost, DispatchHost {
 
   dispatch(request: Request, head: RequestHead): void {
     dispatch(this, request, head)
+  }
+
+  refuseByListener(request: Request, error: Error): void {
+    refuseByListener(this, request, error)
   }
 
   isSpawnedBy(serverSoftware: string): boolean {

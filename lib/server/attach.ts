@@ -73,8 +73,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   const address = server.address.bind(server)
   const unref = server.unref.bind(server)
   const ref = server.ref.bind(server)
-  const closeIdleConnections = server.closeIdleConnections.bind(server)
-  const closeAllConnections = server.closeAllConnections.bind(server)
+  const { closeIdleConnections, closeAllConnections } = server as Partial<http.Server>
   define(server, {
     close(callback?: (error?: Error) => void) {
       listener.generation++
@@ -97,15 +96,24 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
       ref()
       return server
     },
-    closeIdleConnections() {
-      application.closeIdle()
-      closeIdleConnections()
-    },
-    closeAllConnections() {
-      application.closeAll()
-      closeAllConnections()
-    },
   })
+  // Some take them away to look after connections by themselves.
+  if (closeIdleConnections) {
+    define(server, {
+      closeIdleConnections() {
+        application.closeIdle()
+        closeIdleConnections.call(server)
+      },
+    })
+  }
+  if (closeAllConnections) {
+    define(server, {
+      closeAllConnections() {
+        application.closeAll()
+        closeAllConnections.call(server)
+      },
+    })
+  }
   return server
 }
 

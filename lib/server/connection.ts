@@ -33,6 +33,7 @@ export interface ConnectionHost {
   /** Under mod_fcgid a connection closed early costs the process its life. */
   isSpawnedBy(serverSoftware: string): boolean
   dispatch(request: Request, head: RequestHead): void
+  refuseByListener(request: Request, error: Error): void
   violated(error: ProtocolError, transport: Socket): void
   report(code: ErrorCode, message: string, requestId: number): void
   closed(connection: Connection): void
@@ -55,6 +56,8 @@ const TAKES_END_FOR_SUCCESS = /^(?:nginx|openresty|tengine|angie|freenginx)\b/i
 const NO_RECORD_TYPE = 255
 /** What nginx reads together with a record that it cannot read is lost. */
 const BREAK_OFF_MS = 50
+/** After `server.close()` a web server may already have chosen the connection of the last answer for its next request. */
+const CLOSING_GRACE_MS = 50
 
 const NOTHING = Buffer.alloc(0)
 
@@ -326,6 +329,11 @@ export class Connection implements RequestHost {
     this.host.dispatch(request, head)
   }
 
+  refuseByListener(request: Request, error: Error): void {
+    this.pendingCount--
+    this.host.refuseByListener(request, error)
+  }
+
   started(res: ServerResponse): void {
     // What tells http-terminator and its like that a connection is in use.
     this.transport._httpMessage = res
@@ -481,8 +489,9 @@ export class Connection implements RequestHost {
 
   private send(pieces: readonly Buffer[], before: Flight | undefined): void {
     const { transport, flights } = this
-    if (pieces.length === 1) {
-      transport.write(pieces[0]!)
+    const [only] = pieces
+    if (only !== undefined && pieces.length === 1) {
+      transport.write(only)
     } else {
       transport.cork()
       for (const piece of pieces) transport.write(piece)
@@ -491,8 +500,12 @@ export class Connection implements RequestHost {
     // Nearly always: the operating system took it, and nobody waits for that.
     if (flights.length === 0 && transport.writableLength === 0) return
     // Every write that is waited for has a flight, so that its callback never settles another one's.
-    if (flights.at(-1) === before) flights.push({ request: undefined, bytes: 0, done: undefined, context: undefined, isLast: false })
-    flights.at(-1)!.isLast = true
+    let last = flights.at(-1)
+    if (last === undefined || last === before) {
+      last = { request: undefined, bytes: 0, done: undefined, context: undefined, isLast: true }
+      flights.push(last)
+    }
+    last.isLast = true
     // A write of nothing, done when those before it are.
     transport.write(NOTHING, this.onWritten)
   }
@@ -598,7 +611,12 @@ export class Connection implements RequestHost {
 
   private closeIfDone(): void {
     if (this.requests.size > 0 || this.isClosed || this.isLingering) return
-    if (!this.closeWhenIdle && !this.host.isClosing) return
+    if (!this.closeWhenIdle) {
+      if (!this.host.isClosing) return
+      this.closeWhenIdle = true
+      setTimeout(() => this.closeIfDone(), CLOSING_GRACE_MS)
+      return
+    }
     if (this.unread !== undefined && this.unread.size > 0) this.linger()
     else this.close()
   }
@@ -619,7 +637,9 @@ export class Connection implements RequestHost {
 
   /** Closes the connection if no request is active, now or as soon as that is so. */
   closeIfIdle(): void {
-    if (this.requests.size === 0 && this.gatheredRequests.length === 0 && this.writer.length === 0) this.closeIfDone()
+    if (this.requests.size > 0 || this.gatheredRequests.length > 0 || this.writer.length > 0) return
+    this.closeWhenIdle = true
+    this.closeIfDone()
   }
 
   /** Closes the connection whatever is going on. */

@@ -1,7 +1,7 @@
 // Makes node's req and res for a request and hands them to the application, as node:http's own parserOnIncoming does.
 
 import * as diagnostics from 'node:diagnostics_channel'
-import type * as http from 'node:http'
+import * as http from 'node:http'
 import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
@@ -69,6 +69,17 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
   handOver(exchange)
+}
+
+/** Has the listeners of 'clientError' answer a request that node's parser would not have let through. They get its socket, as there. */
+export function refuseByListener(host: DispatchHost, request: Request, error: Error): void {
+  const { server } = host
+  const socket = new RequestSocket(request, server)
+  // Nobody sees these two: an exchange has them.
+  const req = new http.IncomingMessage(socket as unknown as Socket)
+  const res = new http.ServerResponse(req)
+  request.start({ req, res, socket, server, expect: undefined })
+  server.emit('clientError', error, socket as unknown as Socket)
 }
 
 /** node's constructor takes options that its types do not know. */

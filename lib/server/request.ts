@@ -5,7 +5,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import { ProtocolError, type ErrorCode } from '../errors'
-import { BadRequest, requestHead, type RequestHead } from '../cgi/request-head'
+import { BadRequest, type ParserCode, requestHead, type RequestHead } from '../cgi/request-head'
 import { cgiResponseHead, plainResponse } from '../cgi/response-head'
 import { ChunkedDecoder } from '../cgi/chunked'
 import { ProtocolStatus, RecordType } from '../protocol/constants'
@@ -13,7 +13,7 @@ import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../p
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
 import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
-import { isTooLarge, refusalByNode } from './node-parser'
+import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
 
@@ -41,6 +41,8 @@ export interface RequestHost {
   readonly context: AsyncResource
   /** The params are there: makes req and res, gives them to {@link Request.start}, and calls the application. */
   dispatch(request: Request, head: RequestHead): void
+  /** Gives a request that is none to the listeners of 'clientError'. */
+  refuseByListener(request: Request, error: Error): void
   /** The application is about to get a request. */
   started(res: http.ServerResponse): void
   /** Says that something was wrong which does not end the connection. */
@@ -132,6 +134,8 @@ export class Request implements SocketHost {
   /** HTTP that the application wrote on the socket by itself, until its head is whole. */
   private raw = ''
   private isRaw = false
+  /** It answers a HEAD request, and its head is out: what follows would be taken for more of it. */
+  private isRawHead = false
   private isFinished = false
 
   constructor(host: RequestHost, id: number, keepConnection: boolean, maxParamsSize: number) {
@@ -208,7 +212,7 @@ export class Request implements SocketHost {
       this.head = requestHead(new NameValueScanner(this.paramsText))
     } catch (error) {
       if (!(error instanceof BadRequest)) throw error
-      this.refuseAsBad(error.message)
+      this.refuseAsBad(error)
       return
     }
     const refusal = refusalByNode(this.head)
@@ -217,7 +221,8 @@ export class Request implements SocketHost {
       return
     }
     if (isTooLarge(this.head, this.host.server)) {
-      this.refuse('431 Request Header Fields Too Large', 'more header fields than maxHeaderSize or maxHeadersCount allow')
+      const reason = 'more header fields than maxHeaderSize or maxHeadersCount allow'
+      if (!this.refuseByListener('HPE_HEADER_OVERFLOW')) this.refuse('431 Request Header Fields Too Large', reason)
       return
     }
     this.bodyLeft = this.head.contentLength
@@ -228,9 +233,20 @@ export class Request implements SocketHost {
     }
   }
 
-  private refuseAsBad(reason: string): void {
-    this.host.report('FCGI_ERR_BAD_REQUEST', reason, this.id)
-    this.refuse('400 Bad Request', reason)
+  private refuseAsBad({ message, parserCode }: BadRequest): void {
+    this.host.report('FCGI_ERR_BAD_REQUEST', message, this.id)
+    if (parserCode === undefined || !this.refuseByListener(parserCode)) this.refuse('400 Bad Request', message)
+  }
+
+  /** A listener of 'clientError' answers what node's parser refuses, by HTTP of its own on the socket. */
+  private refuseByListener(code: ParserCode): boolean {
+    if (this.host.server.listenerCount('clientError') === 0) return false
+    this.phase = Phase.ACTIVE
+    this.inputComplete = true
+    this.surplusReported = true
+    this.resource = this.host.context.runInAsyncScope(newResource)
+    this.run(refuseRequest, this.host, this, parserError(code))
+    return true
   }
 
   private dispatch(head: RequestHead): void {
@@ -465,6 +481,7 @@ export class Request implements SocketHost {
 
   private addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     if (encoding === 'ascii' && isInformational(data)) return 0
+    if (this.isRawHead) return 0
     if (!this.headSent && this.pendingHead === '') return this.addRaw(data, encoding)
     const { writer } = this.host
     let bytes = 0
@@ -538,7 +555,10 @@ export class Request implements SocketHost {
       }
       this.isRaw = true
       this.headPrinted(undefined, printed)
-      return this.addOutput(body, 'latin1')
+      const isHead = this.head?.method === 'HEAD'
+      const bytes = this.addOutput(isHead ? '' : body, 'latin1')
+      this.isRawHead = isHead
+      return bytes
     }
     return 0
   }
@@ -637,7 +657,7 @@ export class Request implements SocketHost {
       this.endOutput()
       this.host.scheduleFlush()
     }
-    process.nextTick(destroySocket, exchange.socket)
+    process.nextTick(finishSocket, exchange.socket)
   }
 
   destroyed(): void {
@@ -739,6 +759,10 @@ function dispatchRequest(host: RequestHost, request: Request, head: RequestHead)
   host.dispatch(request, head)
 }
 
+function refuseRequest(host: RequestHost, request: Request, error: Error): void {
+  host.refuseByListener(request, error)
+}
+
 function rethrow(error: unknown): never {
   throw error
 }
@@ -772,6 +796,7 @@ function settleExchange({ res, socket }: Exchange, done: WriteDone[] | undefined
   }
   // Behind 'drain', as a stream's.
   if (done !== undefined) for (const callback of done) callback(error ?? null)
+  socket.finishIfWritten()
 }
 
 function emitEnd(res: http.ServerResponse, socket: RequestSocket): void {
@@ -779,8 +804,8 @@ function emitEnd(res: http.ServerResponse, socket: RequestSocket): void {
   socket.finish()
 }
 
-function destroySocket(socket: RequestSocket): void {
-  socket.destroy()
+function finishSocket(socket: RequestSocket): void {
+  socket.finishIfWritten()
 }
 
 /** What node:http does with a socket that is idle for too long: whoever listens decides, else it is destroyed. */

@@ -213,7 +213,8 @@ export class RequestSocket extends Emitter {
       this.uncork()
     }
     state.ended = true
-    if (done) this.once('finish', done)
+    // Called before the listeners of 'finish', as a stream's.
+    if (done) this.prependOnceListener('finish', done)
     this.host.end()
     return this
   }
@@ -387,6 +388,15 @@ export class RequestSocket extends Emitter {
       this.closed = true
       this._writableState.closed = true
     }
+  }
+
+  /** Ends the life of a socket that the application ended (`socket.end()`), once what it wrote has left. */
+  finishIfWritten(): void {
+    const state = this._writableState
+    if (!state.ended || state.finished || this.destroyed || this.writableLength > 0) return
+    state.finished = true
+    this.emit('finish')
+    this.destroy()
   }
 
   /** The client's side has ended, and ours with it: as node's socket does, properly. */

@@ -204,4 +204,31 @@ export const scenarios: readonly Scenario[] = [
     client: async (client) => shown(await client.request()),
     until: ['emitted', 'res close'],
   },
+  {
+    name: "lifecycle errors: a method that node does not know goes to 'clientError', whose answer the client gets",
+    setup(server, stage) {
+      server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+        stage.note('clientError', error.name, error.code, error.message, socket.writable)
+        socket.on('finish', () => stage.note('socket finish'))
+        socket.on('close', () => stage.note('socket close'))
+        socket.end('HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 9\r\n\r\nno method')
+      })
+    },
+    app(_req, res, stage) {
+      stage.note('request')
+      res.end()
+    },
+    client: async (client) => shown(await client.request({ method: 'UNKNOWN_METHOD' })),
+    until: ['socket close'],
+    impossible: { gateway: 'the HTTP server in front of the gateway is node, and refuses it' },
+  },
+  {
+    name: 'lifecycle errors: a method that node does not know, and nobody listens',
+    app(_req, res, stage) {
+      stage.note('request')
+      res.end()
+    },
+    client: async (client) => (await client.request({ method: 'UNKNOWN_METHOD' })).status,
+    until: [],
+  },
 ]

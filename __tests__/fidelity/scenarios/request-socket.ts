@@ -186,4 +186,24 @@ export const scenarios: readonly Scenario[] = [
       })
     },
   },
+  {
+    name: 'request socket: HTTP written by hand in answer to HEAD, with a body that must not be there',
+    app(req) {
+      req.socket.end('HTTP/1.1 200 OK\r\nX-By: hand\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')
+    },
+    async client(client) {
+      const { status, fields, body } = await client.request({ method: 'HEAD' })
+      return [status, fields.filter(([name]) => name === 'x-by'), body]
+    },
+  },
+  {
+    name: 'request socket: events of a socket that the application ended',
+    app(req, _res, stage) {
+      req.socket.on('finish', () => stage.note('finish', req.socket.writableFinished))
+      req.socket.on('close', () => stage.note('close'))
+      req.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok', () => stage.note('callback'))
+    },
+    client: async (client) => (await client.request()).body,
+    until: ['finish', 'callback', 'close'],
+  },
 ]
