@@ -106,9 +106,14 @@ export const scenarios: readonly Scenario[] = [
   }, {
     // In node 22 and 24 the callback of b may not come either.
     until: ['res close', 'callback a', 'callback c'],
-    differs: { nginx: BEHIND_THE_END, gateway: BEHIND_THE_END },
+    differs: { nginx: BEHIND_THE_END, haproxy: BEHIND_THE_END, gateway: BEHIND_THE_END },
     differsIn: [22, 24],
   }),
+  flow('corked, written once and ended', (_req, res, stage) => {
+    res.cork()
+    stage.note('write', res.write('a', () => stage.note('callback')))
+    res.end()
+  }, { until: ['res close', 'callback'] }),
   flow('corked before the client left off: what is held goes out at uncork', (_req, res, stage) => {
     res.flushHeaders()
     res.cork()
