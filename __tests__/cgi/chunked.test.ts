@@ -22,7 +22,8 @@ describe('the chunked coding, taken off (RFC 9112 7.1)', () => {
     ['an empty body', '0\r\n\r\n', ''],
     ['trailers are no content', '1\r\nx\r\n0\r\nX-Check: abc\r\nY: 5\r\n\r\n', 'x'],
     ['what is no chunk ends the body', '1\r\nx\r\nhello\r\n5\r\nhello\r\n', 'x'],
-    ['whatever follows the end is dropped', '1\r\nx\r\n0\r\n\r\n5\r\nhello\r\n', 'x'],
+    ['chunks behind the last one are taken, as node 22 and 24 write them', '1\r\nx\r\n0\r\n\r\n5\r\nhello\r\n', 'xhello'],
+    ['what else follows the end is dropped', '1\r\nx\r\n0\r\n\r\nhello\r\n5\r\nhello\r\n', 'x'],
   ])('%s', (_rule, framed, content) => {
     it('whole', () => expect(decode(framed)).toBe(content))
     it('byte by byte', () => expect(decode(framed, Array.from({ length: framed.length - 1 }, (_cut, at) => at + 1))).toBe(content))
@@ -51,6 +52,13 @@ describe('the chunked coding, taken off (RFC 9112 7.1)', () => {
     decoder.decode(Buffer.from('5\r\n'))
     expect([decoder.takes(6), decoder.takes(2), decoder.takes(4), decoder.takes(3), decoder.takes(1)]).toEqual([false, true, false, true, false])
     expect(decoder.decode(Buffer.from('\r\n2\r\nab\r\n0\r\n\r\n')).toString()).toBe('ab')
+  })
+
+  it('nothing is taken once it is closed', () => {
+    const decoder = new ChunkedDecoder()
+    decoder.decode(Buffer.from('1\r\nx\r\n0\r\n\r\n'))
+    decoder.close()
+    expect(decoder.decode(Buffer.from('5\r\nhello\r\n'))).toHaveLength(0)
   })
 
   it('no bytes give no bytes', () => expect(new ChunkedDecoder().decode(Buffer.alloc(0))).toHaveLength(0))

@@ -132,6 +132,7 @@ function nginxBlocks(httpPort: number, fcgiPort: number, socket: (name: string) 
   }`
 }
 
+// Every 5 s HAProxy would close some of its idle connections, in the middle of a scenario that looks at one.
 function haproxySections(httpPort: number, fcgiPort: number, socket: (name: string) => string, folder: string): string {
   return `
 frontend http
@@ -139,7 +140,7 @@ frontend http
   default_backend http
 backend http
   http-reuse always
-  server app unix@${socket('haproxy-http')}
+  server app unix@${socket('haproxy-http')} pool-purge-delay 1h
 fcgi-app app
   docroot ${folder}
   option keep-conn
@@ -153,6 +154,6 @@ frontend fastcgi
 backend fastcgi
   use-fcgi-app app
   http-reuse always
-  server app unix@${socket('haproxy')} proto fcgi
+  server app unix@${socket('haproxy')} proto fcgi pool-purge-delay 1h
 `
 }

@@ -20,10 +20,19 @@ export class ChunkedDecoder {
   private line = ''
   private left = 0
   private trailerLines = ''
+  private hasEnded = false
 
-  /** The last chunk was there, with what belongs to it. Whatever follows is dropped. */
+  /**
+   * The last chunk was there, with what belongs to it. Chunks behind it are taken all the same, until {@link close}: node 22 and
+   * 24 write there what was held by `cork()` when the response ended.
+   */
   get isOver(): boolean {
-    return this.expect === Expect.OVER
+    return this.hasEnded || this.expect === Expect.OVER
+  }
+
+  /** Whatever follows is dropped. */
+  close(): void {
+    this.expect = Expect.OVER
   }
 
   /** The fields behind the last chunk, a line each; what is no field is left out. */
@@ -92,7 +101,9 @@ export class ChunkedDecoder {
   }
 
   private trailer(line: string): void {
-    if (line === '') this.expect = Expect.OVER
-    else if (TRAILER.test(line)) this.trailerLines += `${line}\r\n`
+    if (line === '') {
+      this.hasEnded = true
+      this.expect = Expect.SIZE
+    } else if (TRAILER.test(line)) this.trailerLines += `${line}\r\n`
   }
 }

@@ -515,13 +515,14 @@ export class Request implements SocketHost {
       bytes += writer.stream(RecordType.STDOUT, this.id, content, encoding)
       bytes += writer.stream(RecordType.STDOUT, this.id, CRLF, 'latin1')
     }
-    return decoder.isOver ? bytes + this.endChunks() : bytes
+    return bytes
   }
 
-  private endChunks(): number {
-    if (!this.awaitsLastChunk) return 0
+  private endChunks(): void {
+    if (!this.awaitsLastChunk) return
     this.awaitsLastChunk = false
-    return this.host.writer.stream(RecordType.STDOUT, this.id, `0\r\n${this.decoder?.trailers ?? ''}\r\n`, 'latin1')
+    this.decoder?.close()
+    this.host.writer.stream(RecordType.STDOUT, this.id, `0\r\n${this.decoder?.trailers ?? ''}\r\n`, 'latin1')
   }
 
   /** node prints a head and the text behind it as one string: then its bytes above 0x7f are UTF-8, otherwise latin1. */
@@ -593,7 +594,10 @@ export class Request implements SocketHost {
 
   /** Ends the output once the application has ended its response; called before every flush. */
   endIfDone(): void {
-    if (!this.outputEnded && (this.answering ?? this.exchange?.res)?.writableEnded === true) this.endOutput()
+    if (this.outputEnded) return
+    // Not as soon as the last chunk is there: see ChunkedDecoder.isOver.
+    if (this.decoder?.isOver === true) this.endChunks()
+    if ((this.answering ?? this.exchange?.res)?.writableEnded === true) this.endOutput()
   }
 
   /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
