@@ -1,0 +1,45 @@
+// Async resources of one small request: what it costs whether or not anybody traces them. No timer, no promise without
+// need, and of ticks only those that the order of events asks for.
+
+import { stopAll } from '../support/serve'
+import { type Exchange, EXCHANGES, keepLedger, keepLedgerOfHttp, UPLOADS, WITHOUT_BODY } from './exchange'
+import { ResourceLedger } from './tally'
+
+afterEach(stopAll)
+
+async function made(exchange: Exchange): Promise<Record<string, number>> {
+  const ledger = new ResourceLedger()
+  await keepLedger(exchange, ledger)
+  return ledger.made
+}
+
+async function madeByHttp(exchange: Exchange): Promise<Record<string, number>> {
+  const ledger = new ResourceLedger()
+  await keepLedgerOfHttp(exchange, ledger)
+  return ledger.made
+}
+
+describe('a request without a body', () => {
+  // The ticks: 'finish' of the response comes in one, and node calls back in one that the write is done.
+  it.each(WITHOUT_BODY)('makes its own resource and two ticks, no timer and no promise: %s', async (name) => {
+    expect(await made(EXCHANGES[name])).toEqual({ FASTCGIREQUEST: 1, TickObject: 2 })
+  })
+
+  it.each(WITHOUT_BODY)('makes fewer ticks than under node:http: %s', async (name) => {
+    const ours = await made(EXCHANGES[name])
+    const { TickObject: ticksOfHttp, ...others } = await madeByHttp(EXCHANGES[name])
+    // Proves that a timer for each request would be seen: node:http has one, for keepAliveTimeout.
+    expect(others).toEqual({ Timeout: 1 })
+    expect(ours['TickObject']).toBeLessThan(ticksOfHttp ?? 0)
+  })
+})
+
+describe('a request with a body', () => {
+  // Its stream's ticks are node's, and differ between the lines of Node. Ours: the head, the piece and the end each have a
+  // turn, which is a promise and a tick between two of them; then 'finish' and the write as without a body.
+  it.each(UPLOADS)('makes two promises and four ticks more than under node:http, and no timer: %s', async (name) => {
+    const { Timeout: timers, TickObject: ticks, ...others } = await madeByHttp(EXCHANGES[name])
+    expect(timers).toBe(1)
+    expect(await made(EXCHANGES[name])).toEqual({ ...others, FASTCGIREQUEST: 1, TickObject: (ticks ?? 0) + 4, PROMISE: 2 })
+  })
+})
