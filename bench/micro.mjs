@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { RecordReader, RecordWriter, decodeNameValuePairs, encodeNameValuePairs } from 'express-fastcgi/protocol'
 import { CASES, DOWNLOAD, SMALL } from './cases.mjs'
 import { inProcess, RECORDED } from './in-process.mjs'
-import { median } from './measure.mjs'
+import { median } from './statistics.mjs'
 
 // The mapping is not a public entry point, so it is taken from dist by its place.
 const require = createRequire(import.meta.url)
