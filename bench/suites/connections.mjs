@@ -1,5 +1,7 @@
-// Throughput and cost with ever more connections, each of which asks as soon as it is answered. No web server between.
+// What one processor serves with ever more connections, each of which asks as soon as it is answered. No web server between.
+// Counted in processor time of the application: the load shares the machine and has as many connections to look after.
 import { fact } from '../fact.mjs'
+import { allowFiles } from '../file-limit.mjs'
 import { median } from '../statistics.mjs'
 import { withApplications } from '../with-application.mjs'
 
@@ -11,6 +13,7 @@ const FLAT = 0.9
 export const connections = {
   title: 'throughput from 1 to 10 000 connections',
   run(node, settings) {
+    allowFiles(CONNECTIONS.at(-1))
     return withApplications(node, ['express-fastcgi', 'node:http'], async (entrants) => {
       for (const { load } of entrants) {
         await load.open(100)
@@ -21,7 +24,7 @@ export const connections = {
       for (const count of CONNECTIONS) figures.push(await withCount(entrants, count, settings))
       return figures.map(([ours, theirs], index) => {
         const atLeast = index === 0 ? undefined : FLAT * figures[0][0]
-        return fact({ what: `throughput on ${CONNECTIONS[index]} connections`, unit: 'requests/s', ours, other: theirs, otherName: 'node:http', atLeast })
+        return fact({ what: `throughput, number of connections: ${CONNECTIONS[index]}`, unit: 'requests/CPU s', ours, other: theirs, otherName: 'node:http', atLeast })
       })
     })
   },
@@ -30,13 +33,16 @@ export const connections = {
 // Opened anew in every round: 10 000 connections of two contenders at once are more than a process may usually have.
 async function withCount(entrants, count, { rounds, seconds }) {
   const figures = entrants.map(() => [])
-  const requests = Math.max(count, Math.round(15_000 * seconds))
+  const requests = Math.max(2 * count, Math.round(15_000 * seconds))
   for (let round = 0; round < Math.min(rounds, 3); round++) {
-    for (const [index, { load }] of entrants.entries()) {
+    for (const [index, { load, application }] of entrants.entries()) {
       await load.open(count)
       // What a connection costs when it is new is not asked here.
       await load.run(count)
-      figures[index].push(requests / (await load.run(requests)))
+      const before = await application.usage()
+      await load.run(requests)
+      const { cpuMicroseconds } = await application.usage()
+      figures[index].push((1e6 * requests) / (cpuMicroseconds - before.cpuMicroseconds))
       load.close()
     }
   }

@@ -1,5 +1,6 @@
 // Memory of a kept connection that waits for its next request, and of a request that waits for its answer.
 import { fact } from '../fact.mjs'
+import { allowFiles } from '../file-limit.mjs'
 import { median } from '../statistics.mjs'
 import { withApplications } from '../with-application.mjs'
 
@@ -13,6 +14,7 @@ const FLAGS = ['--expose-gc', '--min-semi-space-size=1', '--max-semi-space-size=
 export const memory = {
   title: 'memory of an idle kept connection and of a request in flight',
   async run(node) {
+    allowFiles(IDLE_CONNECTIONS)
     const idle = { 'express-fastcgi': [], 'net.Socket': [], 'node:http': [] }
     const inFlight = { 'express-fastcgi': [], 'node:http': [] }
     for (let measurement = 0; measurement < MEASUREMENTS; measurement++) {
