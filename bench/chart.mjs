@@ -12,7 +12,7 @@ const COLORS = ['#9db7d5', '#6f9bd1', '#2f74c0', '#174a84']
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .small { font-size: 10px }
-  .title { font-size: 14px; font-weight: 600 }
+  .title { font-weight: 600 }
   .grid { stroke: #d1d9e0 }
   .one { stroke: #1f2328 }
   .bound { stroke: #cf222e; stroke-width: 2 }
@@ -30,7 +30,7 @@ export function chart({ results, settings, surroundings }) {
   const bottom = TOP + rows.length * groupHeight
   const width = LABEL_WIDTH + PLOT_WIDTH + 60
   const parts = [
-    text(12, 22, 'Processor time per request, node:http behind the same web server = 1', 'title'),
+    text(12, 22, 'Processor time per request; node:http behind the same nginx = 1 (HAProxy: ours without multiplexing)', 'title'),
     ...settings.versions.map((version, index) => legend(version, index)),
     line(LABEL_WIDTH + settings.versions.length * 90 + 4, 34, 44, 'bound'),
     text(LABEL_WIDTH + settings.versions.length * 90 + 10, 43, 'at most', 'small'),
