@@ -1,21 +1,38 @@
-// What is asked of the application: four exchanges, each with the exact answer that counts as right.
+// What is asked of the application: five exchanges, each with the exact answer that counts as right.
 
 const NOTE = 'as new, small scratch'
 const item = (id) => ({ id, name: `article ${id}`, price: id * 1.25, tags: ['new', 'sale'], inStock: id % 3 !== 0, note: NOTE })
+const bytes = (length) => Buffer.alloc(length, 'express-fastcgi ')
 
 /** Serialised for every request, as an API would: 10 kB of JSON. */
 export const DOCUMENT = { items: Array.from({ length: 93 }, (_, id) => item(id)) }
 export const SMALL = 'hello world\n'
-export const DOWNLOAD = Buffer.alloc(1_048_576, 'express-fastcgi ')
-const UPLOAD = Buffer.alloc(262_144, 'express-fastcgi ')
-const UPLOAD_ANSWER = Buffer.from(`${UPLOAD.length}\n`)
+export const DOWNLOAD = bytes(1_048_576)
+/** What a streamed answer is made of: the size that fs.createReadStream reads. */
+export const STREAM_CHUNK = bytes(65_536)
 
 /** `warmUp` is in requests: enough that the optimising compiler is through. */
 export const CASES = {
-  small: { title: 'small answer, 12 bytes', method: 'GET', path: '/small', answer: Buffer.from(SMALL), warmUp: 40_000 },
-  json: { title: '10 kB JSON', method: 'GET', path: '/json', answer: Buffer.from(JSON.stringify(DOCUMENT)), warmUp: 40_000 },
-  download: { title: '1 MiB download', method: 'GET', path: '/download', answer: DOWNLOAD, warmUp: 1_000 },
-  upload: { title: '256 KiB upload', method: 'POST', path: '/upload', body: UPLOAD, answer: UPLOAD_ANSWER, warmUp: 1_000 },
+  small: { method: 'GET', path: '/small', answer: Buffer.from(SMALL), warmUp: 40_000 },
+  json: { method: 'GET', path: '/json', answer: Buffer.from(JSON.stringify(DOCUMENT)), warmUp: 40_000 },
+  download: { method: 'GET', path: '/download', answer: DOWNLOAD, warmUp: 1_000 },
+  stream: streamed(8_388_608),
+  upload: uploaded(262_144),
+}
+
+/** An answer of many pieces; `length` is a multiple of STREAM_CHUNK's. */
+export function streamed(length) {
+  return { method: 'GET', path: `/stream/${length}`, answer: bytes(length), warmUp: warmUpOf(length) }
+}
+
+/** A request body, answered by its length. */
+export function uploaded(length) {
+  return { method: 'POST', path: '/upload', body: bytes(length), answer: Buffer.from(`${length}\n`), warmUp: warmUpOf(length) }
+}
+
+// The longer the body, the more often one request runs through the code that is to become hot.
+function warmUpOf(length) {
+  return Math.min(10_000, Math.max(100, Math.round(268_435_456 / length)))
 }
 
 /** The header fields a browser sends; `bare` is what a load generator sends. */

@@ -1,11 +1,30 @@
 // The application under test, once as a plain function and once as an Express 5 app. Knows nothing of how it is served.
+import { Readable } from 'node:stream'
 import express from 'express'
-import { DOCUMENT, DOWNLOAD, SMALL } from './cases.mjs'
+import { DOCUMENT, DOWNLOAD, SMALL, STREAM_CHUNK } from './cases.mjs'
+
+const STREAM = '/stream/'
+
+/** Requests for '/hold' that wait for an answer: they never get one. */
+export const held = []
 
 // Content-Length is always given: node-fastcgi does not add it, and an answer of unknown length would not be the same work.
 function answer(res, type, body) {
   res.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) })
   res.end(body)
+}
+
+function stream(res, length) {
+  let left = length
+  const source = new Readable({
+    highWaterMark: STREAM_CHUNK.length,
+    read() {
+      left -= STREAM_CHUNK.length
+      this.push(left < 0 ? null : STREAM_CHUNK)
+    },
+  })
+  res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': length })
+  source.pipe(res)
 }
 
 function plain(req, res) {
@@ -22,7 +41,11 @@ function plain(req, res) {
       req.on('end', () => answer(res, 'text/plain', `${length}\n`))
       return
     }
+    case '/hold':
+      held.push(res)
+      return
     default:
+      if (req.url.startsWith(STREAM)) return stream(res, Number(req.url.slice(STREAM.length)))
       res.writeHead(404)
       res.end()
   }
@@ -34,10 +57,6 @@ function expressApp() {
   app.disable('etag')
   app.get('/small', (_req, res) => res.type('text/plain').send(SMALL))
   app.get('/json', (_req, res) => res.json(DOCUMENT))
-  app.get('/download', (_req, res) => res.type('application/octet-stream').send(DOWNLOAD))
-  app.post('/upload', express.raw({ type: () => true, limit: '1mb' }), (req, res) => {
-    res.type('text/plain').send(`${req.body.length}\n`)
-  })
   return app
 }
 

@@ -15,8 +15,12 @@ class Transport extends EventEmitter {
     if (done !== undefined) process.nextTick(done)
     return true
   }
+  end() {}
   cork() {}
   uncork() {}
+  ref() {}
+  unref() {}
+  setTimeout() {}
   pause() {}
   resume() {}
   destroy() {}

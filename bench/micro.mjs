@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { RecordReader, RecordWriter, decodeNameValuePairs, encodeNameValuePairs } from 'express-fastcgi/protocol'
 import { CASES, DOWNLOAD, SMALL } from './cases.mjs'
 import { inProcess, RECORDED } from './in-process.mjs'
-import { median } from './measure.mjs'
+import { median } from './statistics.mjs'
 
 // The mapping is not a public entry point, so it is taken from dist by its place.
 const require = createRequire(import.meta.url)
@@ -14,6 +14,7 @@ const { requestHead } = require('../dist/cgi/request-head.js')
 const { cgiResponseHead } = require('../dist/cgi/response-head.js')
 
 const PARAMS = 4
+const STDIN = 5
 const STDOUT = 6
 /** The head of an Express answer as node prints it, and as it crosses CGI. */
 const HTTP_HEAD =
@@ -49,6 +50,18 @@ const operations = {
       return length
     }
   },
+  'read 256 KiB of STDIN in pieces of 64 KiB'() {
+    const reader = new RecordReader()
+    const pieces = stdinPieces()
+    return () => {
+      let bytes = 0
+      for (const piece of pieces) {
+        reader.push(piece)
+        while (reader.next()) bytes += reader.end - reader.start
+      }
+      return bytes
+    }
+  },
   [`decode ${pairs.length / 2} name-value pairs`]: () => () => decodeNameValuePairs(params).length,
   [`encode ${pairs.length / 2} name-value pairs`]: () => () => encodeNameValuePairs(pairs).length,
   [`request head from ${pairs.length / 2} pairs`]: () => () => requestHead(pairs).method.length,
@@ -75,6 +88,13 @@ for (const [name, make] of Object.entries(operations)) {
 for (const [name, answer] of [['small', SMALL], ['10 kB', CASES.json.answer.toString()]]) {
   const title = `a whole request, ${name} answer`
   if (title.includes(filter)) print(title, await wholeRequest(answer))
+}
+
+/** A body as nginx cuts it into records, and the system into pieces: the two do not coincide. */
+function stdinPieces() {
+  const record = Buffer.concat([Buffer.from([1, STDIN, 0, 1, 0x80, 0, 0, 0]), Buffer.alloc(32_768)])
+  const bytes = Buffer.concat(Array.from({ length: 8 }, () => record))
+  return Array.from({ length: Math.ceil(bytes.length / 65_536) }, (_, index) => bytes.subarray(index * 65_536, (index + 1) * 65_536))
 }
 
 function writing(answer) {

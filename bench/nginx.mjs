@@ -1,39 +1,20 @@
 // Real nginx in front of the contenders: one worker, one port per contender, the same settings for both protocols.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { accepts, freePorts } from './ports.mjs'
+import { program } from './programs.mjs'
 
-const BINARY = '/usr/sbin/nginx'
-const PACKAGE = 'nginx-light'
-
-/** Installs Debian's nginx where that is possible, and says what to do where it is not. */
-export function requireNginx() {
-  if (existsSync(BINARY)) return
-  const isRoot = process.getuid?.() === 0
-  if (!isRoot || !existsSync('/usr/bin/apt-get')) {
-    const advice = `run "apt-get install ${PACKAGE}" as root (Debian, Ubuntu), or install your system's package`
-    throw new Error(`the bench needs nginx at ${BINARY}: ${advice}`)
-  }
-  process.stderr.write(`installing ${PACKAGE} ...\n`)
-  const quiet = { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
-  execFileSync('apt-get', ['update'], quiet)
-  execFileSync('apt-get', ['install', '-y', '--no-install-recommends', PACKAGE], quiet)
-}
-
-export function nginxVersion() {
-  // nginx -v answers on its standard error.
-  return execFileSync('sh', ['-c', `${BINARY} -v 2>&1`], { encoding: 'utf8' }).trim().replace('nginx version: ', '')
-}
-
+// With keep_conn off, and with `Connection: close`, it is the application that closes, after each answer.
 const passes = {
-  fastcgi: `
+  fastcgi: ({ kept, params }) => `
       include fastcgi_params;
-      fastcgi_keep_conn on;`,
-  proxy: `
+      ${params ?? ''}
+      fastcgi_keep_conn ${kept ? 'on' : 'off'};`,
+  proxy: ({ kept }) => `
       proxy_http_version 1.1;
-      proxy_set_header Connection "";
+      proxy_set_header Connection "${kept ? '' : 'close'}";
       proxy_set_header Host $http_host;`,
 }
 
@@ -44,21 +25,23 @@ const buffers = (kind) => `
       ${kind}_busy_buffers_size 64k;
       ${kind}_max_temp_file_size 0;`
 
-const site = ({ socket, pass }, index, port) => `
-  upstream application${index} {
-    server unix:${socket};
+const keepalive = `
     keepalive 256;
     keepalive_requests 100000000;
-    keepalive_timeout 600s;
+    keepalive_timeout 600s;`
+
+const server = ({ socket, site }, index, port) => `
+  upstream application${index} {
+    server unix:${socket};${site.kept ? keepalive : ''}
   }
   server {
     listen 127.0.0.1:${port};
-    location / {${passes[pass]}${buffers(pass)}
-      ${pass}_pass ${pass === 'proxy' ? 'http://' : ''}application${index};
+    location / {${passes[site.pass](site)}${buffers(site.pass)}
+      ${site.pass}_pass ${site.pass === 'proxy' ? 'http://' : ''}application${index};
     }
   }`
 
-const configuration = (folder, sites) => `${process.getuid() === 0 ? 'user root;' : ''}
+const configuration = (folder, servers) => `${process.getuid() === 0 ? 'user root;' : ''}
 worker_processes 1;
 daemon off;
 pid ${folder}/nginx.pid;
@@ -71,33 +54,34 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
-  client_max_body_size 16m;
+  client_max_body_size 64m;
   client_body_buffer_size 512k;
   keepalive_requests 100000000;
   keepalive_timeout 600s;
   root /var/www/html;
-${sites.join('\n')}
+${servers.join('\n')}
 }
 `
 
 /**
  * Starts nginx in front of unix sockets.
  *
- * @param applications `{ socket, pass }` each, `pass` being 'fastcgi' or 'proxy'
+ * @param applications `{ socket, site }` each; a site has `pass` ('fastcgi' or 'proxy'), `kept`, and `params`: more directives
  * @returns the ports, in the same order, and a function that stops it
  */
 export async function startNginx(folder, applications) {
   mkdirSync(folder, { recursive: true })
   const ports = await freePorts(applications.length)
   const file = join(folder, 'nginx.conf')
+  const binary = program('nginx')
   // The package's own fastcgi_params, found beside our configuration because nginx resolves includes there.
   writeFileSync(join(folder, 'fastcgi_params'), readFileSync('/etc/nginx/fastcgi_params'))
-  writeFileSync(file, configuration(folder, applications.map((application, index) => site(application, index, ports[index]))))
-  execFileSync(BINARY, ['-t', '-q', '-p', folder, '-c', file])
-  const child = spawn(BINARY, ['-p', folder, '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] })
+  writeFileSync(file, configuration(folder, applications.map((application, index) => server(application, index, ports[index]))))
+  execFileSync(binary, ['-t', '-q', '-p', folder, '-c', file])
+  const child = spawn(binary, ['-p', folder, '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] })
   const kill = () => child.kill('SIGTERM')
   process.once('exit', kill)
-  await accepts(ports[0], child)
+  await accepts({ port: ports[0], host: '127.0.0.1' }, child)
   return {
     ports,
     /** What went wrong between nginx and one application, without the request it went wrong with. */
@@ -113,23 +97,4 @@ export async function startNginx(folder, applications) {
       process.off('exit', kill)
     },
   }
-}
-
-async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => server.address().port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
-}
-
-async function accepts(port, child) {
-  while (child.exitCode === null) {
-    const socket = connect(port, '127.0.0.1')
-    const connected = await once(socket, 'connect').then(() => true, () => false)
-    socket.destroy()
-    if (connected) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error(`nginx exited with ${child.exitCode}`)
 }

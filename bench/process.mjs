@@ -1,8 +1,8 @@
-// Starts a contender in a process of its own and asks it for its figures.
+// Starts a node contender in a process of its own and asks it for its figures.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { peakMemory } from './proc.mjs'
 
 const script = fileURLToPath(new URL('application.mjs', import.meta.url))
 
@@ -31,16 +31,18 @@ export class ApplicationProcess {
   }
 
   /** User and system time so far, and connections accepted so far. */
-  async usage() {
-    const answer = this.#answer()
-    this.#child.send('usage')
-    return answer
+  usage() {
+    return this.#ask('usage')
+  }
+
+  /** Bytes it holds after a garbage collection, for which it needs --expose-gc; and how many requests wait for an answer. */
+  memory() {
+    return this.#ask('memory')
   }
 
   /** The most memory it ever held, in bytes. */
   peakMemory() {
-    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'latin1'))
-    return Number(kilobytes) * 1024
+    return peakMemory(this.#child.pid)
   }
 
   async stop() {
@@ -48,6 +50,12 @@ export class ApplicationProcess {
     const exited = once(this.#child, 'exit')
     this.#child.disconnect()
     await exited
+  }
+
+  #ask(question) {
+    const answer = this.#answer()
+    this.#child.send(question)
+    return answer
   }
 
   async #answer() {

@@ -31,7 +31,7 @@ const flags = ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=20
 const application = new ApplicationProcess(nodeBinary(Number(values.node)), values.contender, values.handler, socket, flags)
 try {
   await application.listening()
-  const nginx = await startNginx(join(folder, 'nginx'), [{ socket, pass: CONTENDERS[values.contender].pass }])
+  const nginx = await startNginx(join(folder, 'nginx'), [{ socket, site: { pass: CONTENDERS[values.contender].pass, kept: true } }])
   const requests = Number(values.requests)
   const request = requestBytes(exchange, HEADERS[values.headers])
   const before = await application.usage()

@@ -92,7 +92,8 @@ function missingPrograms(wanted) {
   return wanted.filter(({ programs }) => programs.every((name) => findProgram(name) === undefined))
 }
 
-function findProgram(name) {
+/** Absolute path of a program, `undefined` when it is not installed. */
+export function findProgram(name) {
   // The PATH of an ordinary user lacks sbin on Debian, where nginx is.
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
