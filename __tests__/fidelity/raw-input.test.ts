@@ -74,7 +74,12 @@ async function start(options: ServerOptions = {}, set: (server: http.Server) => 
     set(server)
     await once(server.listen(0, '127.0.0.1'), 'listening')
   }
-  ours.on('clientError', (error) => problems.push(error)).on('requestError', () => undefined)
+  // Violations of the protocol. What node's parser would refuse comes here as well, and is answered as node would.
+  ours.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code?.startsWith('HPE_') !== true) problems.push(error)
+    socket.end(`HTTP/1.1 ${error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request'}\r\nConnection: close\r\n\r\n`)
+  })
+  ours.on('requestError', () => undefined)
   const client = await connect(ours.address())
   clients.push(client)
   let id = 0
