@@ -2,6 +2,7 @@
 
 import vm from 'node:vm'
 import { BadRequest, requestHead, type RequestHead } from '../../lib/cgi/request-head'
+import { encodeNameValuePairs, NameValueScanner } from '../../lib/protocol/pairs'
 
 type Pair = readonly [name: string, value: string]
 
@@ -271,6 +272,24 @@ describe('addresses', () => {
       scriptName: '/d.fcgi', scriptFilename: '/srv/d.fcgi', serverSoftware: 'Apache/2.4',
     })
     expect(head()).toMatchObject({ scriptName: '', scriptFilename: '', serverSoftware: '' })
+  })
+})
+
+describe('values that are the same as before', () => {
+  const read = (value: string): string | undefined => {
+    const content = encodeNameValuePairs(['REQUEST_METHOD', 'GET', 'REQUEST_URI', '/', 'HTTP_USER_AGENT', value]).toString('latin1')
+    return requestHead(new NameValueScanner(content)).rawHeaders[1]
+  }
+
+  it('are not mistaken for others: each request has its own', () => {
+    const values = ['a', 'a', 'ab', 'a', 'b', 'ba', '', ' a ', 'a', 'c', 'd', 'e', 'f', 'g', 'h', 'a', 'b', 'b', 'b\xe9', 'b', 'x'.repeat(300), 'x'.repeat(300), 'x']
+    expect([...values, ...values].map(read)).toEqual([...values, ...values].map((value) => value.trim()))
+  })
+
+  it('are judged when they change', () => {
+    for (let i = 0; i < 20; i++) expect(read('good')).toBe('good')
+    expect(() => read('go\nd')).toThrow('control character')
+    expect(read('good')).toBe('good')
   })
 })
 
