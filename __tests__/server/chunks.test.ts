@@ -176,13 +176,20 @@ describe('behind HAProxy, what the application writes on the socket itself', () 
 
   it.each([
     ['chunks stay chunks', '5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n', '5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n'],
-    ['a missing end is made up for', '5\r\nhello\r\n', '5\r\nhello\r\n0\r\n\r\n'],
-    ['half a chunk is a chunk', 'ff\r\nhello', '5\r\nhello\r\n0\r\n\r\n'],
     ['what is no chunk ends the body', '5\r\nhello\r\nand more\r\n5\r\nhello\r\n', '5\r\nhello\r\n0\r\n\r\n'],
     ['what is no trailer is left out', '0\r\nno field\r\nX Y: 1\r\nX-Sum: 1\r\n\r\n', '0\r\nX-Sum: 1\r\n\r\n'],
   ])('%s', async (_what, written, body) => {
     const response = await answer(raw(written))
     expect([response.body.toString(), fieldsOf(response)]).toEqual([body, { 'transfer-encoding': 'chunked' }])
+  })
+
+  // Alone on its connection it is cut off.
+  it.each([
+    ['a missing end is made up for', '5\r\nhello\r\n'],
+    ['half a chunk is a chunk', 'ff\r\nhello'],
+  ])('beside other requests, %s', async (_what, written) => {
+    const response = await answer(raw(written), HAPROXY, { beside: true })
+    expect([response.body.toString(), response.end.appStatus]).toEqual(['5\r\nhello\r\n0\r\n\r\n', 1])
   })
 
   it('amid the chunks of node, ends the body where it is no chunk', async () => {

@@ -3,7 +3,7 @@
 import { createServer } from 'express-fastcgi'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { begin, END_REQUEST, params, stdin, STDOUT } from '../support/fcgi-bytes'
+import { begin, END_REQUEST, GET_VALUES_RESULT, getValues, params, stdin, STDOUT } from '../support/fcgi-bytes'
 import { GET, next, serve, stopAll } from '../support/serve'
 
 afterEach(stopAll)
@@ -66,8 +66,14 @@ describe('server.close()', () => {
     server.close()
     held[0]!.end('held')
     await web.response(1)
-    web.send(get(2, true, { REQUEST_URI: '/crossing' }))
+    // In two reads, with another record in front; then once more.
+    const [crossing, again] = ['/crossing', '/again'].map((url) => get(2, true, { REQUEST_URI: url })) as [Buffer, Buffer]
+    web.send(getValues(['FCGI_MPXS_CONNS']), crossing.subarray(0, 5))
+    await web.next(({ type }) => type === GET_VALUES_RESULT)
+    web.send(crossing.subarray(5))
     expect((await web.response(2)).body.toString()).toBe('/crossing')
+    web.send(again)
+    expect((await web.response(2)).body.toString()).toBe('/again')
     expect(await web.closed).toBe('end')
   })
 

@@ -8,6 +8,18 @@ import { GET, POST, serve, stopAll } from '../support/serve'
 afterEach(stopAll)
 
 describe('interleaved requests', () => {
+  it('a body that is complete and that nobody reads holds up nobody, in one piece or in several', async () => {
+    const { client } = await serve((req, res) => {
+      if (req.method === 'GET') res.end('served')
+    })
+    for (const pieces of [[20_000], [10_000, 10_000], [1, 19_999]]) {
+      const web = await client()
+      web.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: '20000' }), ...pieces.map((size) => stdin(1, 'x'.repeat(size))), stdin(1))
+      web.send(begin(2, { keep: true }), params(2, GET), stdin(2))
+      expect((await web.response(2)).body.toString()).toBe('served')
+    }
+  })
+
   it.each([
     [1, 2],
     [1, 65_535],

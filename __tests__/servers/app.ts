@@ -117,6 +117,22 @@ export function createApp(): TestApp {
     await go.get(keyOf(req)).promise
     res.destroy()
   })
+  // Ten bytes are announced, three come; in each way that a response can end.
+  app.get('/cut/ended', (_req, res) => void res.writeHead(200, { 'Content-Length': 10 }).end('abc'))
+  app.get('/cut/ended-later', (_req, res) => {
+    res.writeHead(200, { 'Content-Length': 10 }).write('abc', () => res.end())
+  })
+  app.get('/cut/destroyed-and-ended', (_req, res) => {
+    res.writeHead(200, { 'Content-Length': 10 }).write('abc', () => {
+      res.socket?.destroy()
+      res.end()
+    })
+  })
+  app.get('/cut/by-hand', ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', () => socket.destroy()))
+  app.get('/cut/by-hand-ended', ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'))
+  app.get('/cut/by-hand-in-chunks', ({ socket }) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc', () => socket.destroy())
+  })
   app.post('/early', (_req, res) => res.status(413).set('Connection', 'keep-alive').send('too much'))
   app.get('/interim', (_req, res: Response) => {
     res.writeContinue()

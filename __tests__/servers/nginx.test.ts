@@ -339,6 +339,18 @@ describeWith('nginx', 'an Express application behind nginx', () => {
         expect(await askJson('/echo?after')).toMatchObject({ url: '/echo?after' })
       })
 
+      // nginx 1.22.1 would keep the connection of its client, who takes the next answer for the rest of this one.
+      it.each(['ended', 'ended-later', 'destroyed-and-ended', 'by-hand', 'by-hand-ended', 'by-hand-in-chunks'])(
+        'an answer with less than it announced (%s) ends the connection of the client',
+        async (how) => {
+          const client = await RawHttp.connect(port())
+          client.write(`GET /cut/${how}?short HTTP/1.1\r\nHost: a\r\n\r\nGET /echo?next HTTP/1.1\r\nHost: a\r\n\r\n`)
+          const received = (await client.rest()).toString()
+          expect(received).not.toContain('/echo?next')
+          expect(received).not.toContain('\r\n0\r\n\r\n')
+        },
+      )
+
       it('an answer before a body of 1 MiB that nobody reads arrives, and so do the next ones', async () => {
         const body = pattern(1_048_576)
         for (let round = 1; round <= 3; round++) {
@@ -379,7 +391,7 @@ describeWith('nginx', 'an Express application behind nginx', () => {
 
   it('nginx had nothing to complain about but the responses that were cut', () => {
     const complaints = nginx.errorLog().split('\n').filter((line) => /\[(warn|error|crit|alert|emerg)\]/.test(line))
-    expect(complaints.filter((line) => !line.includes('"GET /cut?') && !line.includes('is buffered to a temporary file'))).toEqual([])
+    expect(complaints.filter((line) => !/"GET \/cut[?/]/.test(line) && !line.includes('is buffered to a temporary file'))).toEqual([])
   })
 })
 

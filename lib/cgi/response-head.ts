@@ -50,9 +50,10 @@ export function cgiResponseHead(head: string, keepsChunks = false): CgiResponseH
         const name = head.slice(line, colon).toLowerCase()
         if (DROPPED.has(name)) {
           const value = head.slice(colon + 1, next - 2)
-          if (name === 'transfer-encoding') chunked = /\bchunked\b/i.test(value)
+          const isChunked = name === 'transfer-encoding' && /\bchunked\b/i.test(value)
+          chunked ||= isChunked
           if (name === 'connection') nominated = nominatedFields(value, nominated)
-          if (!keepsChunks || !(name === 'trailer' || (name === 'transfer-encoding' && chunked))) {
+          if (!keepsChunks || !(name === 'trailer' || isChunked)) {
             kept += head.slice(keptFrom, line)
             keptFrom = next
           }

@@ -87,6 +87,7 @@ export class Application implements ConnectionHost, DispatchHost {
   private decide(transport: Socket, context: AsyncResource, http: (transport: Socket) => void): void {
     const { undecided } = this
     undecided.add(transport)
+    if (this.isUnref) transport.unref()
     const forget = (): void => {
       undecided.delete(transport)
       transport.setTimeout(0)
@@ -102,6 +103,7 @@ export class Application implements ConnectionHost, DispatchHost {
       },
       http: (socket) => {
         forget()
+        socket.ref()
         context.runInAsyncScope(http, undefined, socket)
       },
     })
@@ -162,11 +164,13 @@ export class Application implements ConnectionHost, DispatchHost {
   unref(): void {
     this.isUnref = true
     for (const connection of this.connections) connection.updateRef()
+    for (const transport of this.undecided) transport.unref()
   }
 
   ref(): void {
     this.isUnref = false
     for (const connection of this.connections) connection.ref()
+    for (const transport of this.undecided) transport.ref()
   }
 
   closeAll(): void {

@@ -58,6 +58,8 @@ const NO_RECORD_TYPE = 255
 const BREAK_OFF_MS = 50
 /** After `server.close()` a web server may already have chosen the connection of the last answer for its next request. */
 const CLOSING_GRACE_MS = 50
+/** As long as node:http keeps a connection without a word. */
+const CLOSING_TOTAL_MS = 5_000
 
 const NOTHING = Buffer.alloc(0)
 
@@ -103,6 +105,9 @@ export class Connection implements RequestHost {
   private isClosed = false
   /** The record that is still to break the connection off. */
   private broken: Buffer | undefined
+  private grace: NodeJS.Timeout | undefined
+  /** When it first became idle while the server was closing. */
+  private closingSince = Number.NaN
   /** Close as soon as no request is active. */
   private closeWhenIdle = false
   /** Ids of requests that are over and whose STDIN is not: a close now could destroy an answer on its way. */
@@ -366,6 +371,7 @@ export class Connection implements RequestHost {
     const isAlone = this.requests.size === 1
     if (isAlone && !this.host.isSpawnedBy(request.serverSoftware)) {
       // Without END_REQUEST the web server knows that the answer is a torso, and cuts its client off.
+      request.outputEnded = true
       this.release(request)
       this.flush()
       if (request.isHeadSent && TAKES_END_FOR_SUCCESS.test(request.serverSoftware)) this.breakOff(request.id)
@@ -582,6 +588,7 @@ export class Connection implements RequestHost {
 
   private transportClosed(): void {
     this.isClosed = true
+    if (this.grace !== undefined) clearTimeout(this.grace)
     this.abortAll()
     this.host.closed(this)
   }
@@ -612,13 +619,23 @@ export class Connection implements RequestHost {
   private closeIfDone(): void {
     if (this.requests.size > 0 || this.isClosed || this.isLingering) return
     if (!this.closeWhenIdle) {
-      if (!this.host.isClosing) return
-      this.closeWhenIdle = true
-      setTimeout(() => this.closeIfDone(), CLOSING_GRACE_MS)
+      if (this.host.isClosing) this.beginGrace()
       return
     }
     if (this.unread !== undefined && this.unread.size > 0) this.linger()
     else this.close()
+  }
+
+  /** Closes a little later, again and again for a while: each request that still comes was sent before the web server could know. */
+  private beginGrace(): void {
+    if (this.grace !== undefined) return
+    const now = performance.now()
+    if (Number.isNaN(this.closingSince)) this.closingSince = now
+    const wait = now - this.closingSince < CLOSING_TOTAL_MS ? CLOSING_GRACE_MS : 0
+    this.grace = setTimeout(() => {
+      this.grace = undefined
+      this.closeIfIdle()
+    }, wait)
   }
 
   /**

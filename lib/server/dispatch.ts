@@ -79,7 +79,7 @@ export function refuseByListener(host: DispatchHost, request: Request, error: Er
   const req = new http.IncomingMessage(socket as unknown as Socket)
   const res = new http.ServerResponse(req)
   request.start({ req, res, socket, server, expect: undefined })
-  server.emit('clientError', error, socket as unknown as Socket)
+  socket.refused(error)
 }
 
 /** node's constructor takes options that its types do not know. */

@@ -29,6 +29,7 @@ interface ResponseInternals {
   _removedTE?: boolean
   _hasBody?: boolean
   _expect_continue?: boolean
+  _contentLength?: number | null
   _closed?: boolean
   detachSocket(socket: net.Socket): void
 }
@@ -248,6 +249,12 @@ function withoutTrailer(headers: HeaderArgument): HeaderArgument {
 
 function isTrailer(name: unknown): boolean {
   return typeof name === 'string' && name.toLowerCase() === 'trailer'
+}
+
+/** Bytes of body that a head which was printed announces; -1 for none. A node that does not know says that nothing is. */
+export function announcedLength(res: http.ServerResponse): number {
+  const { _contentLength: length, _hasBody: hasBody } = res as unknown as ResponseInternals
+  return typeof length === 'number' && length >= 0 && hasBody !== false ? length : -1
 }
 
 export function expectContinue(res: http.ServerResponse): void {

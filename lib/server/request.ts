@@ -12,7 +12,7 @@ import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
-import { canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
+import { announcedLength, canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
@@ -73,6 +73,7 @@ const HALF_A_CHUNK = 32_768
 const HEAD_END = '\r\n\r\n'
 const NOT_ASCII = /[^\0-\x7f]/
 const CONTENT_LENGTH = /(?:^|\n)content-length:/i
+const RAW_LENGTH = /\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r/i
 const CRLF = '\r\n'
 const IS_TEXT = /^(?:utf-?8|latin1)$/
 /** Hands a body in chunks on as it is, and gives one without them a length that the application did not. Seen of 2.6. */
@@ -127,6 +128,9 @@ export class Request implements SocketHost {
   /** The head, translated when node printed it, until the first output takes it along. */
   private pendingHead = ''
   private decoder: ChunkedDecoder | undefined
+  /** Bytes of body that the head announced; -1 when it did not, or when there is none to come. */
+  private announced = -1
+  private bodySent = 0
   /** The web server waits for the chunk that ends the body. */
   private awaitsLastChunk = false
   /** The response whose head was printed; the application may put one of its own on the socket. */
@@ -369,8 +373,12 @@ export class Request implements SocketHost {
     if (exchange === undefined) return
     this.isFinished = true
     if (!this.outputEnded) {
-      this.endOutput()
-      this.host.scheduleFlush()
+      if (this.isTorso) {
+        this.host.cutOff(this)
+      } else {
+        this.endOutput()
+        this.host.scheduleFlush()
+      }
     }
     const { req, res, socket } = exchange
     const consumed = isConsumed(req)
@@ -491,7 +499,11 @@ export class Request implements SocketHost {
       bytes = this.sendHead()
     }
     if (data.length === 0) return bytes
-    if (this.decoder === undefined) return bytes + writer.stream(RecordType.STDOUT, this.id, data, encoding ?? 'utf8')
+    if (this.decoder === undefined) {
+      const sent = writer.stream(RecordType.STDOUT, this.id, data, encoding ?? 'utf8')
+      this.bodySent += sent
+      return bytes + sent
+    }
     return bytes + this.addFramed(this.decoder, data, encoding)
   }
 
@@ -583,8 +595,25 @@ export class Request implements SocketHost {
     this.awaitsLastChunk = head.chunked && this.passesChunks && !isBodiless && this.head?.method !== 'HEAD'
     if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
     this.answering = res
+    const isEmpty = isBodiless || this.head?.method === 'HEAD'
+    if (head.chunked) this.announced = -1
+    else if (res !== undefined) this.announced = isEmpty ? -1 : announcedLength(res)
+    else this.announced = isEmpty ? 0 : Number(RAW_LENGTH.exec(printed)?.[1] ?? -1)
     this.pendingHead = head.text
     return head.chunked
+  }
+
+  /**
+   * Less came than was announced. It must not be ended as if it were whole: nginx keeps the connection of its client then, who
+   * takes the next answer for the rest of this one.
+   */
+  private get isTorso(): boolean {
+    return this.isRaw && this.decoder !== undefined ? !this.decoder.isOver : this.bodySent < this.announced
+  }
+
+  /** An answer written by hand says by itself where it ends, or it ends with the socket. */
+  private get isRawWhole(): boolean {
+    return this.isRaw && this.headSent && (this.decoder === undefined ? this.announced >= 0 && this.bodySent >= this.announced : this.decoder.isOver)
   }
 
   private refuseAnswer(what: string): void {
@@ -597,7 +626,8 @@ export class Request implements SocketHost {
     if (this.outputEnded) return
     // Not as soon as the last chunk is there: see ChunkedDecoder.isOver.
     if (this.decoder?.isOver === true) this.endChunks()
-    if ((this.answering ?? this.exchange?.res)?.writableEnded === true) this.endOutput()
+    // A torso is cut off when its response is finished.
+    if (this.isRaw ? this.isRawWhole : (this.answering ?? this.exchange?.res)?.writableEnded === true && !this.isTorso) this.endOutput()
   }
 
   /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
@@ -628,6 +658,7 @@ export class Request implements SocketHost {
     if (exchange === undefined) return
     exchange.socket.pendingLength -= bytes
     runIn(context, settleExchange, exchange, done, error)
+    if (!exchange.res.writableEnded) exchange.socket.finishIfWritten()
   }
 
   /** Called whenever the reader of the body wants more, so this is also where memory is seen to be free again. */
@@ -645,8 +676,10 @@ export class Request implements SocketHost {
   /** A piece of body went into the reader's buffer, or straight to its listeners. */
   pushed(length: number, wantsMore: boolean): void {
     const buffered = this.exchange?.req.readableLength === 0 ? 0 : this.bufferedBody + length + CHUNK_OVERHEAD
-    if (buffered === this.bufferedBody && wantsMore === !this.full) return
-    this.flow(!wantsMore, buffered)
+    // A body that is complete holds nothing up.
+    const full = !wantsMore && !this.inputComplete
+    if (buffered === this.bufferedBody && full === this.full) return
+    this.flow(full, buffered)
   }
 
   private flow(full: boolean, bufferedBody: number): void {
@@ -657,7 +690,7 @@ export class Request implements SocketHost {
     // Without a response there is nothing left to wait for; with one, END_REQUEST follows as always.
     const exchange = this.exchange
     if (exchange === undefined || exchange.res.writableEnded) return
-    if (this.isRaw) {
+    if (this.isRaw && !this.isTorso) {
       this.endOutput()
       this.host.scheduleFlush()
     }
@@ -667,7 +700,7 @@ export class Request implements SocketHost {
   destroyed(): void {
     if (this.exchange !== undefined && !this.passesChunks) leaveFramingToNode(this.answering ?? this.exchange.res)
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
-    if (this.exchange?.res.writableEnded === true || this.isRaw) {
+    if ((this.exchange?.res.writableEnded === true || this.isRaw) && !this.isTorso) {
       // The answer was whole before: it leaves, as it would have left at once under node:http. One written by hand ends
       // where its connection does.
       this.endOutput()
@@ -800,7 +833,6 @@ function settleExchange({ res, socket }: Exchange, done: WriteDone[] | undefined
   }
   // Behind 'drain', as a stream's.
   if (done !== undefined) for (const callback of done) callback(error ?? null)
-  socket.finishIfWritten()
 }
 
 function emitEnd(res: http.ServerResponse, socket: RequestSocket): void {

@@ -103,6 +103,7 @@ export class RequestSocket extends Emitter {
   _httpMessage: unknown = null
   _paused = false
   private hadError = false
+  private isDestroyedSoon = false
   // Only node's HTTP client sets it: with it 'finish' of a response would not come.
   readonly _hadError = false
 
@@ -360,6 +361,7 @@ export class RequestSocket extends Emitter {
 
   destroySoon(): void {
     // The end destroys it, once what is written has left.
+    this.isDestroyedSoon = true
     if (!this._writableState.ended) this.end()
     else if (this._writableState.finished || this.pendingLength === 0) this.destroy()
     else this.once('finish', () => this.destroy())
@@ -396,7 +398,14 @@ export class RequestSocket extends Emitter {
     if (!state.ended || state.finished || this.destroyed || this.writableLength > 0) return
     state.finished = true
     this.emit('finish')
+    if (!this.isDestroyedSoon) this.emit('end')
     this.destroy()
+  }
+
+  /** Tells of a request that node's parser refuses: the listeners of 'clientError' answer it. */
+  refused(error: Error): void {
+    this.hadError = true
+    this.server.emit('clientError', error, this)
   }
 
   /** The client's side has ended, and ours with it: as node's socket does, properly. */
