@@ -4,6 +4,7 @@ import express from 'express'
 import type { IncomingMessage } from 'node:http'
 import { abort, begin, params, record, stdin, STDIN } from '../support/fcgi-bytes'
 import { GET, next, POST, serve, stopAll } from '../support/serve'
+import { until } from '../support/wait'
 
 afterEach(stopAll)
 
@@ -242,4 +243,19 @@ describe('the client goes away', () => {
     expect(response.end).toEqual({ appStatus: 0, protocolStatus: 0 })
     expect(calls).toBe(0)
   })
+})
+
+it('an early answer to an upload that is being read aborts the request, and is no error of a client', async () => {
+  const errors: string[] = []
+  const { server, client } = await serve((req, res) => {
+    req.on('data', () => res.end('enough'))
+    req.on('error', (error: NodeJS.ErrnoException) => errors.push(`req ${error.code ?? ''}`))
+    req.on('close', () => errors.push('req close'))
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException) => errors.push(`clientError ${error.code ?? ''}`))
+  const web = await client()
+  web.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: '1000' }), stdin(1, 'some'))
+  expect((await web.response(1)).body.toString()).toBe('enough')
+  await until('the end of the request', () => errors.includes('req close'))
+  expect(errors).toEqual(['req ECONNRESET', 'req close'])
 })

@@ -122,7 +122,8 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   isSpawnedBy(serverSoftware: string): boolean {
-    return this.spawnedScript !== '' && serverSoftware.startsWith('Apache')
+    // Of a request that could not be read, nothing is known.
+    return this.spawnedScript !== '' && (serverSoftware === '' || serverSoftware.startsWith('Apache'))
   }
 
   /** Reports a violation once, to 'clientError' or, without a listener, as a warning. */

@@ -372,6 +372,8 @@ export class Connection implements RequestHost {
     if (isAlone && !this.host.isSpawnedBy(request.serverSoftware)) {
       // Without END_REQUEST the web server knows that the answer is a torso, and cuts its client off.
       request.outputEnded = true
+      // A peer that reads nothing must not hold what is left of it.
+      this.deadline = Math.min(this.deadline, performance.now() + LINGER_IDLE_MS)
       this.release(request)
       this.flush()
       if (request.isHeadSent && TAKES_END_FOR_SUCCESS.test(request.serverSoftware)) this.breakOff(request.id)

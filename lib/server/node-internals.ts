@@ -232,8 +232,11 @@ function printWithoutTrailer(res: http.ServerResponse, firstLine: string, header
     return
   }
   delete table['trailer']
-  storeHeader.call(res, firstLine, headers)
-  table['trailer'] = trailer
+  try {
+    storeHeader.call(res, firstLine, headers)
+  } finally {
+    table['trailer'] = trailer
+  }
 }
 
 const outHeaders = findSymbol(new http.OutgoingMessage(), 'kOutHeaders')

@@ -387,8 +387,13 @@ export class Request implements SocketHost {
     if (!consumed) dump(req, res)
     if (!this.inputComplete) {
       // The id is free now, so nothing more of this body can be told from another request's.
-      if (consumed && !req.destroyed) req.destroy(connectionReset())
-      else this.completeInput()
+      if (consumed && !req.destroyed) {
+        // An error of the request alone: no client has done anything wrong.
+        socket.hadError = true
+        req.destroy(connectionReset())
+      } else {
+        this.completeInput()
+      }
     }
     detachSocket(res, socket as unknown as Socket)
     if (canCloseNow(res) && !socket.isObserved) emitEnd(res, socket)

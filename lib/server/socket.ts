@@ -102,7 +102,8 @@ export class RequestSocket extends Emitter {
   parser: unknown = null
   _httpMessage: unknown = null
   _paused = false
-  private hadError = false
+  /** Another error is not told to the server. */
+  hadError = false
   private isDestroyedSoon = false
   // Only node's HTTP client sets it: with it 'finish' of a response would not come.
   readonly _hadError = false
