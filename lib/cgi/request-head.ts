@@ -66,8 +66,6 @@ const CHUNKED = /^[ \t]*chunked[ \t]*$/i
 /** Those that node or a web server speaks; any other is taken for 1.1, in which the web server answers it. */
 const HTTP_VERSION = /^HTTP\/(?:(0)\.(9)|(1)\.([01])|([23])(?:\.0)?)$/
 const USUALLY_WITHOUT_CONTENT = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
-/** They say of a browser what it says of it all day. Others may be secrets, which are not to outlive their request. */
-const ORDINARY = /^(?:Host|User-Agent|Accept(?:-[A-Za-z]+)?|Connection|Cache-Control|Pragma|Sec-(?:CH|Fetch)-.*|Upgrade-Insecure-Requests|DNT|Priority)$/i
 const COMMON_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
 
 /** The meta-variables of a request, one after the other. */
@@ -76,8 +74,6 @@ export interface MetaVariables {
   next(): boolean
   readonly name: string
   readonly value: string
-  /** Whether `value` is this text. */
-  isValue(text: string): boolean
 }
 
 /** What a name means, found by one look-up. */
@@ -118,11 +114,6 @@ interface Variable {
   readonly meaning: Meaning
   /** Spelling of the header; `''` for what is none. */
   readonly header: string
-  /** A value that was found to be right; `''` for none. Most headers of a client, and many of all clients, have the same again. */
-  usual: string
-  /** How often it was another one since. */
-  unusual: number
-  readonly isOrdinary: boolean
 }
 
 /** Headers that are more than headers here. */
@@ -162,19 +153,11 @@ const VARIABLES: readonly (readonly [string, Meaning])[] = [
   ['UNENCODED_URL', Meaning.UNENCODED_URL],
   ['IIS_WasUrlRewritten', Meaning.IIS_WAS_URL_REWRITTEN],
 ]
-const known = new Map<string, Variable>(VARIABLES.map(([name, meaning]) => [name, newVariable(meaning, '')]))
+const known = new Map<string, Variable>(VARIABLES.map(([name, meaning]) => [name, { meaning, header: '' }]))
 /** Names come from clients too, so the memory for them is bounded. */
 const MAX_KNOWN = 1_000
 const LONGEST_KNOWN = 64
-const NOTHING = newVariable(Meaning.NOTHING, '')
-/** A longer value is hardly the same twice. */
-const LONGEST_USUAL = 256
-/** One in so many values is remembered where they change: to remember costs a copy. */
-const UNUSUAL = 8
-
-function newVariable(meaning: Meaning, header: string): Variable {
-  return { meaning, header, usual: '', unusual: 0, isOrdinary: ORDINARY.test(header) }
-}
+const NOTHING: Variable = { meaning: Meaning.NOTHING, header: '' }
 
 function variableOf(name: string): Variable {
   const found = known.get(name)
@@ -187,7 +170,7 @@ function variableOf(name: string): Variable {
 
 /** By the header it becomes, not by its own spelling: `HTTP_CONTENT-LENGTH` must not slip through as a second Content-Length. */
 function headerVariable(header: string): Variable {
-  return newVariable(header === '' ? Meaning.BAD_HEADER : (SPECIAL_HEADERS.get(header.toLowerCase()) ?? Meaning.HEADER), header)
+  return { meaning: header === '' ? Meaning.BAD_HEADER : (SPECIAL_HEADERS.get(header.toLowerCase()) ?? Meaning.HEADER), header }
 }
 
 /**
@@ -221,10 +204,6 @@ class ListedVariables implements MetaVariables {
     this.value = this.list[this.at++] ?? ''
     return true
   }
-
-  isValue(text: string): boolean {
-    return this.value === text
-  }
 }
 
 function readHead(variables: MetaVariables): RequestHead {
@@ -255,8 +234,8 @@ function readHead(variables: MetaVariables): RequestHead {
   let serverSoftware = ''
 
   while (variables.next()) {
-    const variable = variableOf(variables.name)
-    switch (variable.meaning) {
+    const { meaning, header } = variableOf(variables.name)
+    switch (meaning) {
       case Meaning.NOTHING:
         continue
       case Meaning.BAD_HEADER:
@@ -356,7 +335,7 @@ function readHead(variables: MetaVariables): RequestHead {
       }
       case Meaning.HEADER:
     }
-    rawHeaders.push(variable.header, usualValue(variable, variables))
+    rawHeaders.push(header, headerValue(header, variables.value))
   }
 
   if (redirectAuthorization !== undefined && !authorization) {
@@ -412,16 +391,6 @@ function checkedMethod(method: string | undefined): string {
   }
   if (!COMMON_METHODS.has(method) && !isToken(method)) throw new BadRequest('REQUEST_METHOD is not a method', 'HPE_INVALID_METHOD')
   return method
-}
-
-function usualValue(variable: Variable, variables: MetaVariables): string {
-  if (variable.usual !== '' && variables.isValue(variable.usual)) return variable.usual
-  const value = headerValue(variable.header, variables.value)
-  if (!variable.isOrdinary || value === '' || value.length > LONGEST_USUAL) return value
-  if (variable.unusual++ % UNUSUAL !== 0) return value
-  // Copied, as the names are. One that had blanks around it is not found again, and does no harm.
-  variable.usual = Buffer.from(value, 'latin1').toString('latin1')
-  return variable.usual
 }
 
 function headerValue(header: string, value: string): string {

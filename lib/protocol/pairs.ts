@@ -46,11 +46,6 @@ export class NameValueScanner {
     return this.text.slice(this.valueStart, this.at)
   }
 
-  /** Whether the value of the current pair is this text. Cheaper than to cut it out. */
-  isValue(text: string): boolean {
-    return text.length === this.at - this.valueStart && this.text.startsWith(text, this.valueStart)
-  }
-
   /**
    * Moves to the next pair.
    *

@@ -73,7 +73,6 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   const address = server.address.bind(server)
   const unref = server.unref.bind(server)
   const ref = server.ref.bind(server)
-  const { closeIdleConnections, closeAllConnections } = server as Partial<http.Server>
   define(server, {
     close(callback?: (error?: Error) => void) {
       listener.generation++
@@ -97,20 +96,15 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
       return server
     },
   })
-  // Some take them away to look after connections by themselves.
-  if (closeIdleConnections) {
+  const closers = { closeIdleConnections: () => application.closeIdle(), closeAllConnections: () => application.closeAll() }
+  for (const name of ['closeIdleConnections', 'closeAllConnections'] as const) {
+    const nodes = (server as Partial<http.Server>)[name]
+    // Some take them away to look after connections by themselves.
+    if (!nodes) continue
     define(server, {
-      closeIdleConnections() {
-        application.closeIdle()
-        closeIdleConnections.call(server)
-      },
-    })
-  }
-  if (closeAllConnections) {
-    define(server, {
-      closeAllConnections() {
-        application.closeAll()
-        closeAllConnections.call(server)
+      [name]() {
+        closers[name]()
+        nodes.call(server)
       },
     })
   }

@@ -595,12 +595,12 @@ export class Request implements SocketHost {
       return false
     }
     const isBodiless = status === 204 || status === 304
+    const isEmpty = isBodiless || this.head?.method === 'HEAD'
     const head = cgiResponseHead(printed, this.passesChunks && !isBodiless)
     this.decoder = head.chunked ? new ChunkedDecoder() : undefined
-    this.awaitsLastChunk = head.chunked && this.passesChunks && !isBodiless && this.head?.method !== 'HEAD'
+    this.awaitsLastChunk = head.chunked && this.passesChunks && !isEmpty
     if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
     this.answering = res
-    const isEmpty = isBodiless || this.head?.method === 'HEAD'
     if (head.chunked) this.announced = -1
     else if (res !== undefined) this.announced = isEmpty ? -1 : announcedLength(res)
     else this.announced = isEmpty ? 0 : Number(RAW_LENGTH.exec(printed)?.[1] ?? -1)
