@@ -3,7 +3,7 @@
 //
 // node bench/micro.mjs [FILTER]      after npm run build
 import { createRequire } from 'node:module'
-import { RecordReader, RecordWriter, decodeNameValuePairs, encodeNameValuePairs } from 'express-fastcgi/protocol'
+import { NameValueScanner, RecordReader, RecordWriter, decodeNameValuePairs, encodeNameValuePairs } from 'express-fastcgi/protocol'
 import { CASES, DOWNLOAD, SMALL } from './cases.mjs'
 import { inProcess, RECORDED } from './in-process.mjs'
 import { median } from './statistics.mjs'
@@ -64,7 +64,7 @@ const operations = {
   },
   [`decode ${pairs.length / 2} name-value pairs`]: () => () => decodeNameValuePairs(params).length,
   [`encode ${pairs.length / 2} name-value pairs`]: () => () => encodeNameValuePairs(pairs).length,
-  [`request head from ${pairs.length / 2} pairs`]: () => () => requestHead(pairs).method.length,
+  [`request head from ${pairs.length / 2} pairs`]: () => () => requestHead(new NameValueScanner(params)).method.length,
   'response head to CGI': () => () => Object.keys(cgiResponseHead(HTTP_HEAD)).length,
   'write a head and a small answer': () => writing((writer) => {
     writer.stream(STDOUT, 1, HEAD, 'latin1')

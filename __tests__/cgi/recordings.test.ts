@@ -3,7 +3,8 @@
 
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
-import { requestHead, type RequestHead } from '../../lib/cgi/request-head'
+import type { RequestHead } from '../../lib/cgi/request-head'
+import { headFrom } from '../support/head-from'
 import { loadVariant, type RecordedConnection, variants } from '../support/fixtures'
 
 type Headers = Record<string, string | undefined>
@@ -27,7 +28,7 @@ const requests = variants().flatMap((variant) =>
 const mapped = requests.flatMap(({ variant, request, http, connection }): Mapped[] => {
   if (connection.params === undefined) return []
   const server = SERVERS.find((name) => variant.startsWith(name)) ?? variant
-  return [{ variant, server, request, http, connection, head: requestHead(connection.params.flat()) }]
+  return [{ variant, server, request, http, connection, head: headFrom(connection.params.flat()) }]
 })
 
 const requestLine = /^(\S+) ([^\r\n]*) HTTP\/(\d\.\d)\r\n/

@@ -1,7 +1,11 @@
-import { cgiResponseHead, plainResponse } from '../../lib/cgi/response-head'
+import { cgiResponseHead, type CgiResponseHead, plainResponse } from '../../lib/cgi/response-head'
+
+function textOf({ fields, status }: CgiResponseHead): string {
+  return fields + status.text
+}
 
 function translated(head: string): string {
-  return cgiResponseHead(head).text
+  return textOf(cgiResponseHead(head))
 }
 
 describe('an HTTP response head as a CGI response head (CGI 6.3)', () => {
@@ -94,7 +98,9 @@ describe('for a web server that takes chunks', () => {
     ['nor what is about the connection', 'Connection: X-Hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n', 'Transfer-Encoding: chunked\r\n', true],
     ['nor a length beside chunks (RFC 9112 6.3)', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', 'Transfer-Encoding: chunked\r\n', true],
   ])('%s', (_rule, fields, kept, chunked) => {
-    expect(cgiResponseHead(`HTTP/1.1 200 OK\r\n${fields}\r\n`, true)).toEqual({ text: `${kept}Status: 200 OK\r\n\r\n`, chunked })
+    const head = cgiResponseHead(`HTTP/1.1 200 OK\r\n${fields}\r\n`, true)
+    expect(textOf(head)).toBe(`${kept}Status: 200 OK\r\n\r\n`)
+    expect(head.chunked).toBe(chunked)
   })
 })
 

@@ -14,12 +14,34 @@ const DROPPED = new Set([
 const LONGEST_DROPPED = 17
 const HAS_DROPPED = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):/i
 
-/** What a translated head is. */
+/** A translated head. */
 export interface CgiResponseHead {
-  /** Status, fields and the empty line, ready to be sent. */
-  readonly text: string
+  /** The fields, each with its line end. */
+  readonly fields: string
+  readonly status: StatusField
   /** The body is framed in chunks: the application set `Transfer-Encoding: chunked` itself, or node was to frame it. */
   readonly chunked: boolean
+}
+
+/** What comes behind the fields. */
+export interface StatusField {
+  /** The field `Status` and the empty line. */
+  readonly text: string
+  readonly code: number
+}
+
+// Of most responses it is the same as of the one before.
+let statusLine = 'HTTP/1.1 200 OK\r\n'
+let statusField: StatusField = { text: 'Status: 200 OK\r\n\r\n', code: 200 }
+
+function readStatus(head: string): StatusField {
+  if (!head.startsWith(statusLine)) {
+    const end = head.indexOf('\r\n')
+    // 'HTTP/1.1 ' has nine characters.
+    statusField = { text: `Status: ${head.slice(9, end).trimEnd()}\r\n\r\n`, code: Number(head.slice(9, 12)) }
+    statusLine = head.slice(0, end + 2)
+  }
+  return statusField
 }
 
 /**
@@ -28,18 +50,27 @@ export interface CgiResponseHead {
  * `Status` comes last: HAProxy turns 301, 308 or 201 into 302 when `Location` follows it; every server accepts this order.
  *
  * @param head from `HTTP/1.1 200 OK` to the empty line, with CRLF line ends, as node prints it
- * @param keepsChunks the web server takes a body in chunks, with its trailers: the fields that say so stay
+ * @param keepsChunks the web server takes a body in chunks, with its trailers: the fields that say so stay, unless the status has no body
  * @see CGI 6.3
  */
 export function cgiResponseHead(head: string, keepsChunks = false): CgiResponseHead {
-  const statusEnd = head.indexOf('\r\n')
-  // 'HTTP/1.1 ' has nine characters.
-  const status = head.slice(9, statusEnd).trimEnd()
+  // Also makes one text of the pieces that it was put together from.
+  const isDropping = HAS_DROPPED.test(head)
+  const status = readStatus(head)
+  const start = statusLine.length
   const end = head.length - 2
   // Nearly every head: nothing to be dropped.
-  if (!HAS_DROPPED.test(head)) return { text: `${head.slice(statusEnd + 2, end)}Status: ${status}\r\n\r\n`, chunked: false }
+  return isDropping ? withoutDropped(head, start, end, status, keepsChunks && !isBodiless(status.code)) : { fields: head.slice(start, end), status, chunked: false }
+}
+
+/** Whether responses with this status never have a body. RFC 9110 15.3.5, 15.4.5 */
+export function isBodiless(status: number): boolean {
+  return status === 204 || status === 304
+}
+
+function withoutDropped(head: string, start: number, end: number, status: StatusField, keepsChunks: boolean): CgiResponseHead {
   let kept = ''
-  let keptFrom = statusEnd + 2
+  let keptFrom = start
   let chunked = false
   let nominated: string[] | undefined
   for (let line = keptFrom; line < end; ) {
@@ -66,7 +97,7 @@ export function cgiResponseHead(head: string, keepsChunks = false): CgiResponseH
   if (nominated !== undefined) kept = withoutFields(kept, nominated)
   // Beside chunks a length has no say, and nobody checked it. RFC 9112 6.3
   if (chunked) kept = withoutFields(kept, ['content-length'])
-  return { text: `${kept}Status: ${status}\r\n\r\n`, chunked }
+  return { fields: kept, status, chunked }
 }
 
 /** Whether a field whose name starts with this character code can be one of {@link DROPPED}: c k p s t u, in both cases. */

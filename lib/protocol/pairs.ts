@@ -10,13 +10,24 @@ const MAX_LENGTH = 0x7fff_ffff
 export type NameValueList = string[]
 
 /** Names are the web server's and its clients'; those of a site are some dozens, so the memory for them is bounded. */
-const MAX_INTERNED = 2_000
+const MAX_REMEMBERED = 2_000
 /** A longer name is nobody's usual one; it may be 100 kB of a hostile client. */
-const MAX_INTERNED_LENGTH = 64
-const MAX_POSITIONS = 256
-const interned = new Map<string, string>()
-/** The name seen last at each place of a list. A web server sends its variables in one order, so it is nearly always the next one too. */
-const byPosition: string[] = []
+const MAX_REMEMBERED_LENGTH = 64
+
+/** A name that was met before. A web server sends its variables in one order, so the one behind it is nearly always the same again. */
+class RememberedName {
+  next: RememberedName | undefined = undefined
+
+  constructor(
+    readonly text: string,
+    readonly bytes: Uint8Array,
+    readonly id: number,
+  ) {}
+}
+
+const remembered = new Map<string, RememberedName>()
+/** Stands before the first pair of every list. */
+const FIRST = new RememberedName('', new Uint8Array(0), -1)
 
 /**
  * Goes through name-value pairs without making anything that is not asked for: names are the same string each time they
@@ -28,22 +39,35 @@ const byPosition: string[] = []
  * ```
  */
 export class NameValueScanner {
+  /** The content, one character per byte (latin1). */
+  readonly text: string
+  /** Where the content is: byte `base + i` is character `i` of {@link text}. */
+  readonly bytes: Uint8Array
+  readonly base: number
   /** Name of the current pair. */
   name = ''
+  /** A small number, the same each time this name occurs in any list; -1 for a name that is not remembered. */
+  nameId = -1
+  /** The value of the current pair are the characters of {@link text} from here to {@link valueEnd}. */
+  valueStart = 0
+  valueEnd = 0
 
-  private readonly text: string
-  private at = 0
-  private position = 0
-  private valueStart = 0
+  private before: RememberedName = FIRST
 
-  /** @param content whole stream without record headers, as latin1 text (one character per byte); may be empty */
-  constructor(content: string) {
-    this.text = content
+  /**
+   * @param content whole stream without record headers; may be empty. It must not change until the last call of {@link next}
+   * @param start where the stream begins in `content`
+   * @param end where it ends
+   */
+  constructor(content: Buffer, start = 0, end = content.length) {
+    this.bytes = content
+    this.base = start
+    this.text = content.toString('latin1', start, end)
   }
 
   /** Value of the current pair. */
   get value(): string {
-    return this.text.slice(this.valueStart, this.at)
+    return this.text.slice(this.valueStart, this.valueEnd)
   }
 
   /**
@@ -53,44 +77,59 @@ export class NameValueScanner {
    * @throws {ProtocolError} FCGI_ERR_TRUNCATED_PAIR when a length runs past the end
    */
   next(): boolean {
-    const { text } = this
-    const total = text.length
-    let at = this.at
-    if (at >= total) return false
-    let nameLength = text.charCodeAt(at++)
+    const { bytes, base } = this
+    const end = base + this.text.length
+    let at = base + this.valueEnd
+    if (at >= end) return false
+    let nameLength = bytes[at++] ?? 0
     if (nameLength >= ONE_BYTE_LIMIT) {
-      nameLength = longLength(text, at - 1)
+      nameLength = longLength(bytes, at - 1, end)
       at += 3
     }
-    if (at >= total) throw truncated('value length', 1, 0)
-    let valueLength = text.charCodeAt(at++)
+    if (at >= end) throw truncated('value length', 1, 0)
+    let valueLength = bytes[at++] ?? 0
     if (valueLength >= ONE_BYTE_LIMIT) {
-      valueLength = longLength(text, at - 1)
+      valueLength = longLength(bytes, at - 1, end)
       at += 3
     }
-    const valueStart = at + nameLength
-    const valueEnd = valueStart + valueLength
-    if (valueEnd > total) throw truncated('pair', nameLength + valueLength, total - at)
-    const position = this.position++
-    const guess = byPosition[position]
-    this.name =
-      guess !== undefined && guess.length === nameLength && text.startsWith(guess, at) ? guess : intern(text.slice(at, valueStart), position)
-    this.valueStart = valueStart
-    this.at = valueEnd
+    if (at + nameLength + valueLength > end) throw truncated('pair', nameLength + valueLength, end - at)
+    const guess = this.before.next
+    if (guess !== undefined && isAt(bytes, at, guess.bytes, nameLength)) {
+      this.before = guess
+      this.name = guess.text
+      this.nameId = guess.id
+    } else {
+      this.lookUp(at - base, nameLength)
+    }
+    this.valueStart = at + nameLength - base
+    this.valueEnd = this.valueStart + valueLength
     return true
+  }
+
+  private lookUp(start: number, length: number): void {
+    const name = this.text.slice(start, start + length)
+    const found = remembered.get(name) ?? remember(name)
+    this.name = found === undefined ? name : found.text
+    this.nameId = found === undefined ? -1 : found.id
+    if (found === undefined) return
+    this.before.next = found
+    this.before = found
   }
 }
 
-function intern(name: string, position: number): string {
-  let known = interned.get(name)
-  if (known === undefined) {
-    if (name.length > MAX_INTERNED_LENGTH || interned.size >= MAX_INTERNED) return name
-    // Copied: a slice would keep the PARAMS content of one request alive.
-    known = Buffer.from(name, 'latin1').toString('latin1')
-    interned.set(known, known)
-  }
-  if (position < MAX_POSITIONS) byPosition[position] = known
-  return known
+function isAt(bytes: Uint8Array, at: number, name: Uint8Array, length: number): boolean {
+  if (name.length !== length) return false
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== name[i]) return false
+  return true
+}
+
+function remember(name: string): RememberedName | undefined {
+  if (name.length > MAX_REMEMBERED_LENGTH || remembered.size >= MAX_REMEMBERED) return undefined
+  const bytes = Buffer.from(name, 'latin1')
+  // Copied: a slice would keep the PARAMS content of one request alive.
+  const made = new RememberedName(bytes.toString('latin1'), new Uint8Array(bytes), remembered.size)
+  remembered.set(made.text, made)
+  return made
 }
 
 /**
@@ -102,20 +141,15 @@ function intern(name: string, position: number): string {
  * @see FCGI 3.4
  */
 export function decodeNameValuePairs(content: Buffer | string): NameValueList {
-  const scanner = new NameValueScanner(typeof content === 'string' ? content : content.toString('latin1'))
+  const scanner = new NameValueScanner(typeof content === 'string' ? Buffer.from(content, 'latin1') : content)
   const pairs: NameValueList = []
   while (scanner.next()) pairs.push(scanner.name, scanner.value)
   return pairs
 }
 
-function longLength(text: string, at: number): number {
-  if (at + 4 > text.length) throw truncated('length', 4, text.length - at)
-  return (
-    ((text.charCodeAt(at) & 0x7f) << 24) |
-    (text.charCodeAt(at + 1) << 16) |
-    (text.charCodeAt(at + 2) << 8) |
-    text.charCodeAt(at + 3)
-  )
+function longLength(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 4 > end) throw truncated('length', 4, end - at)
+  return (((bytes[at] ?? 0) & 0x7f) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
 }
 
 function truncated(what: string, announced: number, left: number): ProtocolError {

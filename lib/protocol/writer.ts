@@ -22,6 +22,19 @@ let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
 let slabUsed = 0
 let slabOwner: RecordWriter | undefined
 
+/** Up to this many characters a loop is cheaper than a call into node. */
+const SHORT_TEXT = 24
+
+/** @returns false for what is not ASCII */
+function writeAscii(text: string, at: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x80) return false
+    slab[at + i] = code
+  }
+  return true
+}
+
 function own(writer: RecordWriter | undefined): void {
   slabOwner = writer
 }
@@ -129,7 +142,8 @@ export class RecordWriter {
     // Anything but the two encodings of nearly all responses, or too long to be sure of its size, takes the way of bytes.
     if ((!isLatin1 && !isUtf8) || most > COPY_LIMIT) return this.stream(type, requestId, Buffer.from(content, encoding))
     const at = this.room(type, requestId, most)
-    const length = isOneByte ? latin1Write.call(slab, content, at) : utf8Write.call(slab, content, at)
+    const isWritten = content.length <= SHORT_TEXT && writeAscii(content, at)
+    const length = isWritten ? content.length : isOneByte ? latin1Write.call(slab, content, at) : utf8Write.call(slab, content, at)
     this.grow(length)
     return length
   }

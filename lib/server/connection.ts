@@ -17,7 +17,7 @@ import { ChunkUse, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
 import type { Settings } from './options'
-import type { WriteDone } from './socket'
+import type { WritesDone } from './write-done'
 
 /** What a connection asks of the application server it belongs to. */
 export interface ConnectionHost {
@@ -67,7 +67,7 @@ const NOTHING = Buffer.alloc(0)
 interface Flight {
   readonly request: Request | undefined
   readonly bytes: number
-  readonly done: WriteDone[] | undefined
+  readonly done: WritesDone
   readonly context: AsyncResource | undefined
   /** The last of one write: its callback settles everything up to here. */
   isLast: boolean
@@ -92,7 +92,9 @@ export class Connection implements RequestHost {
   private fullCount = 0
   private overfullCount = 0
   private bufferedBody = 0
-  private readonly gatheredRequests: Request[] = []
+  /** Requests with output in the writer: nearly always one. */
+  private gatheredFirst: Request | undefined = undefined
+  private gatheredOthers: Request[] | undefined = undefined
   private controlBytes = 0
   private controlBacklog = 0
   private readonly flights: Flight[] = []
@@ -181,6 +183,7 @@ export class Connection implements RequestHost {
     } finally {
       this.isReading = false
     }
+    if (this.pendingCount > 0) for (const request of this.requests.all()) request.keepParams()
     this.flush()
     return this.chunkUse
   }
@@ -349,7 +352,8 @@ export class Connection implements RequestHost {
   }
 
   gathered(request: Request): void {
-    this.gatheredRequests.push(request)
+    if (this.gatheredFirst === undefined) this.gatheredFirst = request
+    else (this.gatheredOthers ??= []).push(request)
   }
 
   ended(request: Request): void {
@@ -466,24 +470,20 @@ export class Connection implements RequestHost {
 
   flush(): void {
     this.isFlushScheduled = false
-    const requests = this.gatheredRequests
-    if (requests.length === 0 && this.writer.length === 0) {
+    const first = this.gatheredFirst
+    const others = this.gatheredOthers
+    if (first === undefined && this.writer.length === 0) {
       this.closeIfDone()
       return
     }
-    for (const request of requests) request.endIfDone()
+    first?.endIfDone()
+    if (others !== undefined) for (const request of others) request.endIfDone()
+    this.gatheredFirst = undefined
+    this.gatheredOthers = undefined
     const pieces = this.writer.take()
     const before = this.flights.at(-1)
-    for (const request of requests) {
-      request.isGathered = false
-      // What the operating system takes at once was settled already.
-      if (request.gatheredContext === undefined) continue
-      this.flights.push({ request, bytes: request.gatheredBytes, done: request.gatheredDone, context: request.gatheredContext, isLast: false })
-      request.gatheredBytes = 0
-      request.gatheredDone = undefined
-      request.gatheredContext = undefined
-    }
-    requests.length = 0
+    if (first !== undefined) this.launch(first)
+    if (others !== undefined) for (const request of others) this.launch(request)
     if (this.controlBytes > 0) {
       this.flights.push({ request: undefined, bytes: this.controlBytes, done: undefined, context: undefined, isLast: false })
       this.controlBacklog += this.controlBytes
@@ -493,6 +493,16 @@ export class Connection implements RequestHost {
     else this.sendNothing(before)
     if (this.controlBacklog > MAX_CONTROL_BACKLOG) this.updateReading()
     this.closeIfDone()
+  }
+
+  private launch(request: Request): void {
+    request.isGathered = false
+    // What the operating system takes at once was settled already.
+    if (request.gatheredContext === undefined) return
+    this.flights.push({ request, bytes: request.gatheredBytes, done: request.gatheredDone, context: request.gatheredContext, isLast: false })
+    request.gatheredBytes = 0
+    request.gatheredDone = undefined
+    request.gatheredContext = undefined
   }
 
   private send(pieces: readonly Buffer[], before: Flight | undefined): void {
@@ -656,7 +666,7 @@ export class Connection implements RequestHost {
 
   /** Closes the connection if no request is active, now or as soon as that is so. */
   closeIfIdle(): void {
-    if (this.requests.size > 0 || this.gatheredRequests.length > 0 || this.writer.length > 0) return
+    if (this.requests.size > 0 || this.gatheredFirst !== undefined || this.writer.length > 0) return
     this.closeWhenIdle = true
     this.closeIfDone()
   }

@@ -108,7 +108,8 @@ export function endUnread(req: http.IncomingMessage): boolean {
   return true
 }
 
-function isObserved(req: http.IncomingMessage): boolean {
+function isObserved(req: http.IncomingMessage & { _eventsCount?: number }): boolean {
+  if (req._eventsCount === 0) return false
   return (
     req.listenerCount('end') > 0 ||
     req.listenerCount('close') > 0 ||
@@ -247,11 +248,12 @@ function withoutTrailer(headers: HeaderArgument): HeaderArgument {
     if (Array.isArray(headers[0])) return (headers as unknown[][]).filter(([name]) => !isTrailer(name))
     return headers.some((name, i) => i % 2 === 0 && isTrailer(name)) ? headers.filter((_, i) => !isTrailer(headers[i - (i % 2)])) : headers
   }
-  return Object.keys(headers).some(isTrailer) ? Object.fromEntries(Object.entries(headers).filter(([key]) => !isTrailer(key))) : headers
+  for (const name in headers) if (isTrailer(name)) return Object.fromEntries(Object.entries(headers).filter(([key]) => !isTrailer(key)))
+  return headers
 }
 
 function isTrailer(name: unknown): boolean {
-  return typeof name === 'string' && name.toLowerCase() === 'trailer'
+  return typeof name === 'string' && name.length === 7 && name.toLowerCase() === 'trailer'
 }
 
 /** Bytes of body that a head which was printed announces; -1 for none. A node that does not know says that nothing is. */

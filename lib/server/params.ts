@@ -1,36 +1,51 @@
-// Gathers the content of one PARAMS stream until it is closed. Nearly always that is one fragment; it may be a thousand.
+// Gathers the content of one PARAMS stream until it is closed. Nearly always that is one fragment, and its end comes with it;
+// it may be a thousand.
 
 const NOTHING = Buffer.alloc(0)
 
-/** The content of a PARAMS stream, whose pairs may be cut anywhere by records. FCGI 3.3, 3.4 */
+/** The content of a PARAMS stream, whose pairs may be cut anywhere by records: the bytes of `bytes` from `start` to `end`. FCGI 3.3, 3.4 */
 export class ParamsStream {
-  /** Bytes gathered. */
-  length = 0
-  // The first fragment becomes a string at once (the buffer it came in is reused); only a second one needs a buffer.
-  private text = ''
-  private buffer = NOTHING
+  bytes: Buffer = NOTHING
+  start = 0
+  end = 0
+  /** The bytes are our own, and will not be overwritten by what is read next. */
+  private isOwn = true
 
-  /** Adds the bytes of `chunk` from `start` to `end`; they are copied. */
-  add(chunk: Buffer, start: number, end: number): void {
-    if (this.length === 0) this.text = chunk.toString('latin1', start, end)
-    else this.append(chunk, start, end)
-    this.length += end - start
+  /** Bytes gathered. */
+  get length(): number {
+    return this.end - this.start
   }
 
-  /** The content so far, one character per byte. */
-  toString(): string {
-    return this.buffer === NOTHING ? this.text : this.buffer.toString('latin1', 0, this.length)
+  /** Adds the bytes of `chunk` from `start` to `end`. They are ours until {@link keep} must be called. */
+  add(chunk: Buffer, start: number, end: number): void {
+    if (this.end > this.start) {
+      this.append(chunk, start, end)
+      return
+    }
+    this.bytes = chunk
+    this.start = start
+    this.end = end
+    this.isOwn = false
+  }
+
+  /** To be called before the last chunk is overwritten. */
+  keep(): void {
+    if (!this.isOwn) this.copy(this.length)
   }
 
   private append(chunk: Buffer, start: number, end: number): void {
     const needed = this.length + end - start
-    if (this.buffer.length < needed) {
-      const larger = Buffer.allocUnsafe(Math.max(1_024, 2 * needed))
-      if (this.buffer === NOTHING) larger.write(this.text, 0, 'latin1')
-      else this.buffer.copy(larger, 0, 0, this.length)
-      this.buffer = larger
-      this.text = ''
-    }
-    chunk.copy(this.buffer, this.length, start, end)
+    if (!this.isOwn || this.bytes.length < needed) this.copy(Math.max(1_024, 2 * needed))
+    chunk.copy(this.bytes, this.end, start, end)
+    this.end = needed
+  }
+
+  private copy(size: number): void {
+    const copy = Buffer.allocUnsafe(size)
+    this.bytes.copy(copy, 0, this.start, this.end)
+    this.end -= this.start
+    this.start = 0
+    this.bytes = copy
+    this.isOwn = true
   }
 }

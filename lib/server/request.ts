@@ -6,7 +6,7 @@ import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import { ProtocolError, type ErrorCode } from '../errors'
 import { BadRequest, type ParserCode, requestHead, type RequestHead } from '../cgi/request-head'
-import { cgiResponseHead, plainResponse } from '../cgi/response-head'
+import { cgiResponseHead, type CgiResponseHead, isBodiless, plainResponse } from '../cgi/response-head'
 import { ChunkedDecoder } from '../cgi/chunked'
 import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
@@ -15,7 +15,8 @@ import type { Exchange } from './dispatch'
 import { announcedLength, canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
-import type { RequestSocket, SocketAddresses, SocketHost, WriteDone } from './socket'
+import type { RequestSocket, SocketAddresses, SocketHost } from './socket'
+import { both, tell, type WritesDone } from './write-done'
 
 /** What a request asks of the connection it came on. */
 export interface RequestHost {
@@ -71,7 +72,6 @@ const CHUNK_OVERHEAD = 128
 const HALF_A_CHUNK = 32_768
 
 const HEAD_END = '\r\n\r\n'
-const NOT_ASCII = /[^\0-\x7f]/
 const CONTENT_LENGTH = /(?:^|\n)content-length:/i
 const RAW_LENGTH = /\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r/i
 const CRLF = '\r\n'
@@ -109,7 +109,7 @@ export class Request implements SocketHost {
   outputEnded = false
   /** Bytes and callbacks added since the last flush; taken by the connection. */
   gatheredBytes = 0
-  gatheredDone: WriteDone[] | undefined
+  gatheredDone: WritesDone
   /** The async context of the first of them. */
   gatheredContext: AsyncResource | undefined
   isGathered = false
@@ -126,7 +126,7 @@ export class Request implements SocketHost {
   private surplusReported = false
   private headSent = false
   /** The head, translated when node printed it, until the first output takes it along. */
-  private pendingHead = ''
+  private pendingHead: CgiResponseHead | undefined = undefined
   private decoder: ChunkedDecoder | undefined
   /** Bytes of body that the head announced; -1 when it did not, or when there is none to come. */
   private announced = -1
@@ -209,11 +209,17 @@ export class Request implements SocketHost {
     params.add(chunk, start, end)
   }
 
+  /** The chunk that held the last fragment of PARAMS is about to be overwritten. */
+  keepParams(): void {
+    this.params?.keep()
+  }
+
   private paramsEnd(params: ParamsStream): void {
     this.params = undefined
+    const pairs = new NameValueScanner(params.bytes, params.start, params.end)
+    this.paramsText = pairs.text
     try {
-      this.paramsText = params.toString()
-      this.head = requestHead(new NameValueScanner(this.paramsText))
+      this.head = requestHead(pairs)
     } catch (error) {
       if (!(error instanceof BadRequest)) throw error
       this.refuseAsBad(error)
@@ -255,7 +261,7 @@ export class Request implements SocketHost {
 
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
-    this.passesChunks = head.serverSoftware.startsWith(HAPROXY)
+    this.passesChunks = head.isServedBy(HAPROXY)
     this.resource = this.host.context.runInAsyncScope(newResource)
     this.run(dispatchRequest, this.host, this, head)
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
@@ -464,7 +470,8 @@ export class Request implements SocketHost {
   }
 
   get headLength(): number {
-    return this.pendingHead.length
+    const { pendingHead } = this
+    return pendingHead === undefined ? 0 : pendingHead.fields.length + pendingHead.status.text.length
   }
 
   leave(): boolean {
@@ -473,16 +480,14 @@ export class Request implements SocketHost {
     return this.host.isUncongested
   }
 
-  await(bytes: number, done: WriteDone[] | undefined): void {
+  await(bytes: number, done: WritesDone): void {
     // What follows the write ('drain', callbacks, 'finish') happens in its context, as node's WriteWrap sees to.
     this.gatheredContext ??= new AsyncResource('FASTCGIWRITE')
     this.gatheredBytes += bytes
-    if (done === undefined) return
-    if (this.gatheredDone === undefined) this.gatheredDone = done
-    else this.gatheredDone.push(...done)
+    this.gatheredDone = both(this.gatheredDone, done)
   }
 
-  settled(done: WriteDone[] | undefined): void {
+  settled(done: WritesDone): void {
     if (this.exchange !== undefined) settleExchange(this.exchange, done, null)
   }
 
@@ -495,13 +500,13 @@ export class Request implements SocketHost {
   private addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     if (encoding === 'ascii' && isInformational(data)) return 0
     if (this.isRawHead) return 0
-    if (!this.headSent && this.pendingHead === '') return this.addRaw(data, encoding)
     const { writer } = this.host
     let bytes = 0
     if (!this.headSent) {
-      this.encodeHead(data, encoding)
-      writer.keepTogether(RECORD_HEADER + this.pendingHead.length + RECORD_HEADER + 3 * data.length)
-      bytes = this.sendHead()
+      const head = this.pendingHead
+      if (head === undefined) return this.addRaw(data, encoding)
+      writer.keepTogether(RECORD_HEADER + head.fields.length + head.status.text.length + RECORD_HEADER + 3 * data.length)
+      bytes = this.sendHead(isPrintedAsUtf8(head, data, encoding) ? asUtf8(head) : head)
     }
     if (data.length === 0) return bytes
     if (this.decoder === undefined) {
@@ -542,20 +547,13 @@ export class Request implements SocketHost {
     this.host.writer.stream(RecordType.STDOUT, this.id, `0\r\n${this.decoder?.trailers ?? ''}\r\n`, 'latin1')
   }
 
-  /** node prints a head and the text behind it as one string: then its bytes above 0x7f are UTF-8, otherwise latin1. */
-  private encodeHead(data: string | Uint8Array, encoding: BufferEncoding | undefined): void {
-    if (typeof data !== 'string' || (encoding !== undefined && encoding !== 'utf8' && encoding !== 'utf-8')) return
-    if (!NOT_ASCII.test(this.pendingHead)) return
-    // Without a length node would have framed the text in chunks, whose size is written before it.
-    if (data.length > 0 && !CONTENT_LENGTH.test(this.pendingHead)) return
-    this.pendingHead = Buffer.from(this.pendingHead, 'utf8').toString('latin1')
-  }
-
-  private sendHead(): number {
+  private sendHead({ fields, status }: CgiResponseHead): number {
     this.headSent = true
-    const head = this.pendingHead
-    this.pendingHead = ''
-    return this.host.writer.stream(RecordType.STDOUT, this.id, head, 'latin1')
+    this.pendingHead = undefined
+    const { writer } = this.host
+    // In one record, whatever its length: HAProxy 2.6 exits on a head in two.
+    if (fields.length > LARGE_HEAD) return writer.stream(RecordType.STDOUT, this.id, fields + status.text, 'latin1')
+    return writer.stream(RecordType.STDOUT, this.id, fields, 'latin1') + writer.stream(RecordType.STDOUT, this.id, status.text, 'latin1')
   }
 
   /** Whole HTTP responses, such as 'HTTP/1.1 400 Bad Request' in a handler of errors. Informational ones cannot cross CGI. */
@@ -588,23 +586,21 @@ export class Request implements SocketHost {
    */
   headPrinted(res: http.ServerResponse | undefined, printed: string): boolean {
     if (this.headSent || this.outputEnded) return false
-    // 'HTTP/1.1 ' has nine characters.
-    const status = Number(printed.slice(9, 12))
+    const head = cgiResponseHead(printed, this.passesChunks)
+    const status = head.status.code
     if (status < 200) {
       this.refuseAnswer(`status ${status}, an informational one, which CGI cannot carry`)
       return false
     }
-    const isBodiless = status === 204 || status === 304
-    const isEmpty = isBodiless || this.head?.method === 'HEAD'
-    const head = cgiResponseHead(printed, this.passesChunks && !isBodiless)
+    const isEmpty = isBodiless(status) || this.head?.method === 'HEAD'
     this.decoder = head.chunked ? new ChunkedDecoder() : undefined
     this.awaitsLastChunk = head.chunked && this.passesChunks && !isEmpty
-    if (head.text.length > LARGE_HEAD) warnOfLargeHead(head.text.length)
     this.answering = res
     if (head.chunked) this.announced = -1
     else if (res !== undefined) this.announced = isEmpty ? -1 : announcedLength(res)
     else this.announced = isEmpty ? 0 : Number(RAW_LENGTH.exec(printed)?.[1] ?? -1)
-    this.pendingHead = head.text
+    this.pendingHead = head
+    if (this.headLength > LARGE_HEAD) warnOfLargeHead(this.headLength)
     return head.chunked
   }
 
@@ -638,7 +634,7 @@ export class Request implements SocketHost {
   /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
   endOutput(appStatus = 0, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE): void {
     if (this.outputEnded) return
-    if (!this.headSent && this.pendingHead !== '') this.sendHead()
+    if (!this.headSent && this.pendingHead !== undefined) this.sendHead(this.pendingHead)
     this.endChunks()
     this.outputEnded = true
     const { writer } = this.host
@@ -658,7 +654,7 @@ export class Request implements SocketHost {
   }
 
   /** Output is with the operating system, or lost: `bytes` of it, with the callbacks that wait for it. */
-  settle(bytes: number, done: WriteDone[] | undefined, context: AsyncResource | undefined, error: Error | null | undefined): void {
+  settle(bytes: number, done: WritesDone, context: AsyncResource | undefined, error: Error | null | undefined): void {
     const exchange = this.exchange
     if (exchange === undefined) return
     exchange.socket.pendingLength -= bytes
@@ -752,6 +748,26 @@ function isInformational(data: string | Uint8Array): boolean {
   return typeof data === 'string' && /^HTTP\/1\.1 1\d\d /.test(data) && data.endsWith('\r\n\r\n')
 }
 
+/** node prints a head and the text behind it as one string: then its bytes above 0x7f are UTF-8, otherwise latin1. */
+function isPrintedAsUtf8({ fields, status }: CgiResponseHead, data: string | Uint8Array, encoding: BufferEncoding | undefined): boolean {
+  if (typeof data !== 'string' || (encoding !== undefined && encoding !== 'utf8' && encoding !== 'utf-8')) return false
+  if (isAscii(fields) && isAscii(status.text)) return false
+  // Without a length node would have framed the text in chunks, whose size is written before it.
+  return data.length === 0 || CONTENT_LENGTH.test(fields)
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
+}
+
+function asUtf8({ fields, status, chunked }: CgiResponseHead): CgiResponseHead {
+  return { fields: utf8Bytes(fields), status: { text: utf8Bytes(status.text), code: status.code }, chunked }
+}
+
+function utf8Bytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
 /** The chunk is reused after the call it came with; what the application gets must be its own. */
 function copyOf(chunk: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start)
@@ -829,7 +845,7 @@ function abortExchange({ req, socket }: Exchange, reason: Error | undefined): vo
   }
 }
 
-function settleExchange({ res, socket }: Exchange, done: WriteDone[] | undefined, error: Error | null | undefined): void {
+function settleExchange({ res, socket }: Exchange, done: WritesDone, error: Error | null | undefined): void {
   const state = socket._writableState
   if (state.needDrain && socket.writableLength === 0 && !socket.destroyed) {
     state.needDrain = false
@@ -837,7 +853,7 @@ function settleExchange({ res, socket }: Exchange, done: WriteDone[] | undefined
     emitDrain(res)
   }
   // Behind 'drain', as a stream's.
-  if (done !== undefined) for (const callback of done) callback(error ?? null)
+  tell(done, error ?? null)
 }
 
 function emitEnd(res: http.ServerResponse, socket: RequestSocket): void {

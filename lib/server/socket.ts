@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events'
 import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
+import { both, type WriteDone, type WritesDone } from './write-done'
 
 /** What a request's socket asks of its request. */
 export interface SocketHost {
@@ -17,9 +18,9 @@ export interface SocketHost {
   /** The output added may leave now; true when the operating system takes all of it at once. */
   leave(): boolean
   /** Output on its way: `done` are called once it is with the operating system, or with an error. */
-  await(bytes: number, done: WriteDone[] | undefined): void
+  await(bytes: number, done: WritesDone): void
   /** Output is with the operating system: 'drain' if somebody waits for it, then the callbacks. */
-  settled(done: WriteDone[] | undefined): void
+  settled(done: WritesDone): void
   /** The reader of the body wants more. */
   resume(): void
   /** The reader of the body wants a pause. */
@@ -45,15 +46,12 @@ export interface SocketAddresses {
   readonly encrypted: boolean
 }
 
-export type WriteDone = (error?: Error | null) => void
-
 type Listener = (...args: unknown[]) => void
 
 /** A write on a corked socket. */
 interface Held {
   readonly data: string | Uint8Array
   readonly encoding: BufferEncoding | undefined
-  readonly done: WriteDone | undefined
 }
 
 /** What node's code and the usual packages look at of a writable's state; `instanceof Writable` goes by its class. */
@@ -82,21 +80,17 @@ class Events {
 }
 Object.setPrototypeOf(Events.prototype, null)
 
-// What EventEmitter's constructor finds there, it keeps.
-const Emitter = function (this: { _events?: Events }): void {
-  this._events = new Events()
-  EventEmitter.call(this as unknown as EventEmitter)
-} as unknown as new () => EventEmitter
-Emitter.prototype = EventEmitter.prototype
-
 /**
  * A `net.Socket` by its prototype and its contract, without the two stream states and the handle that make a real one
  * dear: only the listener table is set up. Whoever uses the socket as a readable stream gets the real machinery then.
  */
-export class RequestSocket extends Emitter {
-  readonly connecting = false
-  readonly pending = false
-  readonly allowHalfOpen = true
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- its prototype is set below
+export class RequestSocket {
+  // What EventEmitter's constructor would set; the call itself is most of what that costs.
+  protected readonly _events = new Events()
+  private readonly _eventsCount = 0
+  protected readonly _maxListeners: number | undefined = undefined
+
   // Set by node's http code, which expects to find them.
   server: { readonly highWaterMark?: number | undefined; emit(event: string, ...args: unknown[]): boolean }
   parser: unknown = null
@@ -105,8 +99,6 @@ export class RequestSocket extends Emitter {
   /** Another error is not told to the server. */
   hadError = false
   private isDestroyedSoon = false
-  // Only node's HTTP client sets it: with it 'finish' of a response would not come.
-  readonly _hadError = false
 
   destroyed = false
   closed = false
@@ -116,17 +108,19 @@ export class RequestSocket extends Emitter {
   private sentLength = 0
   /** Bytes on their way to the operating system. */
   pendingLength = 0
-  /** Writes that wait for `uncork()`, and their bytes. */
-  private held: Held[] | undefined
-  private heldLength = 0
+  /** The first write that waits for `uncork()`, those behind it, and the callbacks of all. */
+  private held: Held | undefined = undefined
+  private heldBehind: Held[] | undefined = undefined
+  private heldDone: WritesDone = undefined
+  /** Bytes that are held at the most; how many it really are is found out when somebody asks. */
+  private heldMost = 0
 
   _writableState = new LightWritableState()
 
   protected readonly host: SocketHost
-  private idleTimer: NodeJS.Timeout | undefined
+  private idleTimer: NodeJS.Timeout | undefined = undefined
 
   constructor(host: SocketHost, server: RequestSocket['server']) {
-    super()
     this.host = host
     this.server = server
   }
@@ -153,25 +147,37 @@ export class RequestSocket extends Emitter {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) return ArrayBuffer.isView(data) ? this.write(bytesOf(data), encoding, callback) : new Socket().write(data)
     this.refreshTimeout()
     const knownEncoding = typeof encoding === 'string' ? encoding : undefined
-    if (knownEncoding !== undefined && !Buffer.isEncoding(knownEncoding)) {
+    if (knownEncoding !== undefined && knownEncoding !== 'utf8' && knownEncoding !== 'latin1' && !Buffer.isEncoding(knownEncoding)) {
       throw Object.assign(new TypeError(`Unknown encoding: ${String(knownEncoding)}`), { code: 'ERR_UNKNOWN_ENCODING' })
     }
     const callbackOrNone = typeof done === 'function' ? done : undefined
-    if (state.corked > 0) {
-      const write = { data, encoding: knownEncoding, done: callbackOrNone }
-      if (this.held === undefined) {
-        this.held = [write]
-        this.heldLength = this.host.headLength
-      } else {
-        this.held.push(write)
-      }
-      this.heldLength += typeof data === 'string' ? Buffer.byteLength(data, knownEncoding) : data.length
-      return this.hasRoom(0)
-    }
+    if (state.corked > 0) return this.hold(data, knownEncoding, callbackOrNone)
     const bytes = this.host.write(data, knownEncoding)
     const more = this.hasRoom(bytes)
-    this.leave(bytes, callbackOrNone && [callbackOrNone])
+    this.leave(bytes, callbackOrNone)
     return more
+  }
+
+  private hold(data: string | Uint8Array, encoding: BufferEncoding | undefined, done: WriteDone | undefined): boolean {
+    if (this.held === undefined) {
+      this.heldMost = this.host.headLength
+      this.held = { data, encoding }
+    } else if (data.length > 0) {
+      const write = { data, encoding }
+      if (this.heldBehind === undefined) this.heldBehind = [write]
+      else this.heldBehind.push(write)
+    }
+    this.heldDone = both(this.heldDone, done)
+    this.heldMost += typeof data === 'string' ? 3 * data.length : data.length
+    return this.pendingLength + this.heldMost < this.writableHighWaterMark || this.hasRoom(0)
+  }
+
+  private get heldLength(): number {
+    const { held, heldBehind } = this
+    if (held === undefined) return 0
+    let length = this.host.headLength + sizeOf(held)
+    if (heldBehind !== undefined) for (const write of heldBehind) length += sizeOf(write)
+    return length
   }
 
   private hasRoom(bytes: number): boolean {
@@ -180,7 +186,7 @@ export class RequestSocket extends Emitter {
     return more
   }
 
-  private leave(bytes: number, done: WriteDone[] | undefined): void {
+  private leave(bytes: number, done: WritesDone): void {
     this.sentLength += bytes
     if (this.host.leave() && this.pendingLength === 0) {
       // As on a net.Socket whose write was done at once: it counts as gone, and the callbacks come a tick later.
@@ -228,21 +234,34 @@ export class RequestSocket extends Emitter {
   uncork(): void {
     const state = this._writableState
     if (state.corked > 0) state.corked--
-    const { held } = this
+    const { held, heldBehind, heldDone } = this
     if (state.corked > 0 || held === undefined || this.destroyed) return
-    this.held = undefined
-    this.heldLength = 0
-    let bytes = 0
-    let done: WriteDone[] | undefined
-    for (const write of held) {
-      bytes += this.host.write(write.data, write.encoding)
-      if (write.done === undefined) continue
-      if (done === undefined) done = [write.done]
-      else done.push(write.done)
-    }
-    this.leave(bytes, done)
+    this.forgetHeld()
+    let bytes = this.host.write(held.data, held.encoding)
+    if (heldBehind !== undefined) for (const write of heldBehind) bytes += this.host.write(write.data, write.encoding)
+    this.leave(bytes, heldDone)
   }
 
+  private forgetHeld(): void {
+    this.held = undefined
+    this.heldBehind = undefined
+    this.heldDone = undefined
+  }
+
+  // Always so, as far as a socket of an accepted connection goes.
+  get connecting(): boolean {
+    return false
+  }
+  get pending(): boolean {
+    return false
+  }
+  get allowHalfOpen(): boolean {
+    return true
+  }
+  /** Only node's HTTP client sets it: with it 'finish' of a response would not come. */
+  get _hadError(): boolean {
+    return false
+  }
   get autoSelectFamilyAttemptedAddresses(): string[] {
     return []
   }
@@ -312,23 +331,23 @@ export class RequestSocket extends Emitter {
   }
 
   // The stream machinery is wanted only by whoever reads; all other listeners take the short way.
-  override on(event: string | symbol, listener: Listener): this {
+  on(event: string | symbol, listener: Listener): this {
     if (event === 'data' || event === 'readable') Readable.prototype.on.call(this as unknown as Readable, event, listener)
-    else EventEmitter.prototype.on.call(this, event, listener)
+    else EventEmitter.prototype.on.call(this as unknown as EventEmitter, event, listener)
     return this
   }
 
-  override addListener(event: string | symbol, listener: Listener): this {
+  addListener(event: string | symbol, listener: Listener): this {
     return this.on(event, listener)
   }
 
-  override removeListener(event: string | symbol, listener: Listener): this {
+  removeListener(event: string | symbol, listener: Listener): this {
     if (event === 'data' || event === 'readable') Readable.prototype.removeListener.call(this as unknown as Readable, event, listener)
     else EventEmitter.prototype.removeListener.call(this, event, listener)
     return this
   }
 
-  override off(event: string | symbol, listener: Listener): this {
+  off(event: string | symbol, listener: Listener): this {
     return this.removeListener(event, listener)
   }
 
@@ -346,18 +365,19 @@ export class RequestSocket extends Emitter {
     this.closed = true
     state.closed = true
     if (this.idleTimer !== undefined) clearTimeout(this.idleTimer)
-    if (this.held !== undefined) this.discardHeld(this.held)
+    if (this.held !== undefined) this.discardHeld()
     this.host.destroyed(error)
     if (error !== undefined) process.nextTick(emitError, this, error)
     setImmediate(emitClosing, this)
     return this
   }
 
-  private discardHeld(held: readonly Held[]): void {
-    this.held = undefined
-    this.heldLength = 0
+  private discardHeld(): void {
+    const { heldDone } = this
+    this.forgetHeld()
+    if (heldDone === undefined) return
     const error = codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed')
-    for (const { done } of held) if (done !== undefined) process.nextTick(done, error)
+    for (const done of typeof heldDone === 'function' ? [heldDone] : heldDone) process.nextTick(done, error)
   }
 
   destroySoon(): void {
@@ -374,7 +394,7 @@ export class RequestSocket extends Emitter {
 
   /** Somebody waits for the end of the socket. */
   get isObserved(): boolean {
-    return this.listenerCount('close') > 0 || this.listenerCount('finish') > 0 || this.listenerCount('end') > 0
+    return this._eventsCount > 0 && (this.listenerCount('close') > 0 || this.listenerCount('finish') > 0 || this.listenerCount('end') > 0)
   }
 
   /** Ends the life of a socket whose request is over: quietly where nobody listens. */
@@ -423,12 +443,12 @@ export class RequestSocket extends Emitter {
   }
 
   // node:http has a listener of its own on each socket, so that no error of one is ever unheard; it hears the first.
-  override emit(event: string | symbol, ...args: unknown[]): boolean {
-    if (event !== 'error') return super.emit(event, ...args)
+  emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event !== 'error') return Reflect.apply(EventEmitter.prototype.emit, this, [event, ...args]) as boolean
     const isFirst = !this.hadError
     this.hadError = true
     if (isFirst) this.handleError(args[0])
-    if (this.listenerCount('error') > 0) super.emit(event, ...args)
+    if (this.listenerCount('error') > 0) Reflect.apply(EventEmitter.prototype.emit, this, [event, ...args])
     return true
   }
 
@@ -530,15 +550,20 @@ export class RequestSocket extends Emitter {
   }
 }
 
-// `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http; the constructor that
-// `super()` calls stays EventEmitter's.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type
+export interface RequestSocket extends EventEmitter {}
+// `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http, without their constructors.
 Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
+
+function sizeOf({ data, encoding }: Held): number {
+  return typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
+}
 
 function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
 }
 
-function settle(host: SocketHost, done: WriteDone[] | undefined): void {
+function settle(host: SocketHost, done: WritesDone): void {
   host.settled(done)
 }
 
