@@ -3,7 +3,7 @@
 //
 // node bench/micro.mjs [FILTER]      after npm run build
 import { createRequire } from 'node:module'
-import { NameValueScanner, RecordReader, RecordWriter, decodeNameValuePairs, encodeNameValuePairs } from 'express-fastcgi/protocol'
+import { RecordReader, RecordWriter, decodeNameValuePairs, encodeNameValuePairs } from 'express-fastcgi/protocol'
 import { CASES, DOWNLOAD, SMALL } from './cases.mjs'
 import { inProcess, RECORDED } from './in-process.mjs'
 import { median } from './statistics.mjs'
@@ -11,6 +11,7 @@ import { median } from './statistics.mjs'
 // The mapping is not a public entry point, so it is taken from dist by its place.
 const require = createRequire(import.meta.url)
 const { requestHead } = require('../dist/cgi/request-head.js')
+const { PairTable } = require('../dist/protocol/pairs.js')
 const { cgiResponseHead } = require('../dist/cgi/response-head.js')
 
 const PARAMS = 4
@@ -64,7 +65,7 @@ const operations = {
   },
   [`decode ${pairs.length / 2} name-value pairs`]: () => () => decodeNameValuePairs(params).length,
   [`encode ${pairs.length / 2} name-value pairs`]: () => () => encodeNameValuePairs(pairs).length,
-  [`request head from ${pairs.length / 2} pairs`]: () => () => requestHead(new NameValueScanner(params)).method.length,
+  [`request head from ${pairs.length / 2} pairs`]: () => readingHeads(),
   'response head to CGI': () => () => Object.keys(cgiResponseHead(HTTP_HEAD)).length,
   'write a head and a small answer': () => writing((writer) => {
     writer.stream(STDOUT, 1, HEAD, 'latin1')
@@ -95,6 +96,14 @@ function stdinPieces() {
   const record = Buffer.concat([Buffer.from([1, STDIN, 0, 1, 0x80, 0, 0, 0]), Buffer.alloc(32_768)])
   const bytes = Buffer.concat(Array.from({ length: 8 }, () => record))
   return Array.from({ length: Math.ceil(bytes.length / 65_536) }, (_, index) => bytes.subarray(index * 65_536, (index + 1) * 65_536))
+}
+
+function readingHeads() {
+  const table = new PairTable()
+  return () => {
+    table.read(params)
+    return requestHead(table).method.length
+  }
 }
 
 function writing(answer) {

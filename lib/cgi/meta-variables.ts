@@ -4,20 +4,20 @@ import { headerName } from './header-names'
 
 const PREFIX = 'HTTP_'
 
-/** The meta-variables of a request, one after the other. */
+/** The meta-variables of a request, in the order received. */
 export interface MetaVariables {
-  /** All of them, one character per byte (latin1), and the bytes themselves: byte `base + i` is character `i`. */
+  /** All of them, one character per byte (latin1). */
   readonly text: string
-  readonly bytes: Uint8Array
-  readonly base: number
-  /** Moves to the next one; false at the end. */
-  next(): boolean
-  readonly name: string
+  /** How many there are. */
+  readonly length: number
+  name(index: number): string
   /** A small number that stands for the name; -1 for a name that has none. */
-  readonly nameId: number
-  /** The value is the characters of `text` from here to `valueEnd`. */
-  readonly valueStart: number
-  readonly valueEnd: number
+  readonly nameIds: Int32Array
+  /** Where the values begin and end in the text. */
+  readonly valueStarts: Int32Array
+  readonly valueEnds: Int32Array
+  /** Whether a value holds a control character, a tab among them. */
+  holdsControls(index: number): boolean
 }
 
 /** What a name means, found by one look-up. */
@@ -133,9 +133,9 @@ const NOTHING: Variable = { meaning: Meaning.NOTHING, header: '' }
 /** By the number of the name. */
 const byId: (Variable | undefined)[] = []
 
-/** What the current meta-variable is. */
-export function variableOf({ name, nameId }: MetaVariables): Variable {
-  return (nameId < 0 ? undefined : byId[nameId]) ?? variableByName(name, nameId)
+export function variableOf(variables: MetaVariables, index: number): Variable {
+  const id = variables.nameIds[index] ?? -1
+  return (id < 0 ? undefined : byId[id]) ?? variableByName(variables.name(index), id)
 }
 
 function variableByName(name: string, id: number): Variable {

@@ -32,6 +32,8 @@ const DIGITS = /^[0-9]{1,15}$/
 const ON = /^(?:on|1|yes)$/i
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const NOT_IN_TARGET = /[\0-\x20\x7f]/
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 const CHUNKED = /^[ \t]*chunked[ \t]*$/i
 const USUAL_PROTOCOL = 'HTTP/1.1'
 /** Those that node or a web server speaks; any other is taken for 1.1, in which the web server answers it. */
@@ -120,7 +122,7 @@ export class RequestHead {
  * @see CGI 4.1, docs/mapping.md
  */
 export function requestHead(variables: MetaVariables): RequestHead {
-  const { text } = variables
+  const { text, length: count, valueStarts, valueEnds } = variables
   const rawHeaders: string[] = []
   let hasContentType = false
   let hasHost = false
@@ -132,10 +134,11 @@ export function requestHead(variables: MetaVariables): RequestHead {
   let authorization = false
   forgetPlaces()
 
-  while (variables.next()) {
-    const { meaning, header } = variableOf(variables)
+  for (let index = 0; index < count; index++) {
+    const { meaning, header } = variableOf(variables, index)
     if (meaning === Meaning.NOTHING) continue
-    const { valueStart, valueEnd } = variables
+    const valueStart = valueStarts[index] ?? 0
+    const valueEnd = valueEnds[index] ?? 0
     if (meaning >= Meaning.REQUEST_METHOD) {
       note(meaning, valueStart, valueEnd)
       continue
@@ -166,7 +169,7 @@ export function requestHead(variables: MetaVariables): RequestHead {
         continue
       case Meaning.CONTENT_TYPE:
         // HAProxy and h2o send one each time the client did; like node, the first counts.
-        if (valueStart < valueEnd && !hasContentType) rawHeaders.push('Content-Type', headerValue(variables, 'Content-Type', valueStart, valueEnd))
+        if (valueStart < valueEnd && !hasContentType) rawHeaders.push('Content-Type', headerValue(text, 'Content-Type', valueStart, valueEnd, variables.holdsControls(index)))
         hasContentType ||= valueStart < valueEnd
         continue
       case Meaning.CONTENT_LENGTH: {
@@ -186,12 +189,12 @@ export function requestHead(variables: MetaVariables): RequestHead {
         continue
       case Meaning.HEADER:
     }
-    rawHeaders.push(header, headerValue(variables, header, valueStart, valueEnd))
+    rawHeaders.push(header, headerValue(text, header, valueStart, valueEnd, variables.holdsControls(index)))
   }
 
   const redirected = startOf(Meaning.REDIRECT_HTTP_AUTHORIZATION)
   if (redirected > 0 && !authorization) {
-    rawHeaders.push('Authorization', headerValue(variables, 'Authorization', redirected, endOf(Meaning.REDIRECT_HTTP_AUTHORIZATION)))
+    rawHeaders.push('Authorization', headerValue(text, 'Authorization', redirected, endOf(Meaning.REDIRECT_HTTP_AUTHORIZATION), true))
   }
   // IIS has LOCAL_ADDR, beside or instead of SERVER_ADDR.
   if (startOf(Meaning.SERVER_ADDR) === 0) note(Meaning.SERVER_ADDR, startOf(Meaning.LOCAL_ADDR), endOf(Meaning.LOCAL_ADDR))
@@ -258,21 +261,23 @@ function setVersion(head: RequestHead, text: string): void {
 }
 
 /** The value of a header without the blanks around it, which are not part of it (RFC 9110 5.5); h2o leaves those at the end. */
-function headerValue({ text, bytes, base }: MetaVariables, header: string, start: number, end: number): string {
-  for (let i = base + start; i < base + end; i++) {
-    const byte = bytes[i] ?? 0
-    if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw new BadRequest(`the value of ${header} holds a control character`, 'HPE_INVALID_HEADER_TOKEN')
-  }
-  let from = start
-  let to = end
-  // By hand: a pattern would be quadratic.
-  while (from < to && isBlank(bytes[base + from])) from++
-  while (to > from && isBlank(bytes[base + to - 1])) to--
-  return text.slice(from, to)
+function headerValue(text: string, header: string, start: number, end: number, isControlled: boolean): string {
+  const value = text.slice(start, end)
+  if (isControlled && CONTROL.test(value)) throw new BadRequest(`the value of ${header} holds a control character`, 'HPE_INVALID_HEADER_TOKEN')
+  return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? trimmed(value) : value
 }
 
-function isBlank(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x09
+/** By hand: a pattern would be quadratic. */
+function trimmed(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && isBlank(value.charCodeAt(start))) start++
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--
+  return value.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 /** -1 for unknown: absent, empty (nginx), or `-1` (Caddy's word for a chunked upload). */

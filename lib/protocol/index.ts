@@ -2,7 +2,7 @@
 
 export { ERROR_CODES, ProtocolError, type ErrorCode } from '../errors'
 export * from './constants'
-export { decodeNameValuePairs, encodeNameValuePairs, type NameValueList, NameValueScanner } from './pairs'
+export { decodeNameValuePairs, encodeNameValuePairs, type NameValueList } from './pairs'
 export { RecordReader } from './reader'
 export {
   type BeginRequest,

@@ -1,6 +1,7 @@
 // Name-value pairs as bytes. Knows lengths and order; not what any name means.
 
 import { ProtocolError } from '../errors'
+import { holdsControls, isAt, nameWords, wordsOf } from './words'
 
 /** Lengths below this take one byte; others take four with the top bit set. FCGI 3.4 */
 const ONE_BYTE_LIMIT = 0x80
@@ -20,117 +21,127 @@ class RememberedName {
 
   constructor(
     readonly text: string,
-    readonly bytes: Uint8Array,
+    readonly words: Int32Array,
     readonly id: number,
   ) {}
 }
 
 const remembered = new Map<string, RememberedName>()
+const rememberedById: RememberedName[] = []
 /** Stands before the first pair of every list. */
-const FIRST = new RememberedName('', new Uint8Array(0), -1)
+const FIRST = new RememberedName('', new Int32Array(0), -1)
+
+/** Room for the pairs of any usual request. */
+const USUAL_PAIRS = 128
 
 /**
- * Goes through name-value pairs without making anything that is not asked for: names are the same string each time they
- * occur, a value is cut out when it is read.
- *
- * ```ts
- * const pairs = new NameValueScanner(content)
- * while (pairs.next()) if (pairs.name === 'REQUEST_METHOD') method = pairs.value
- * ```
+ * Where the pairs of one list stand in their text. Nothing is cut out that is not asked for: what a request costs depends on
+ * what is read of it. One table serves many lists, one after the other.
  */
-export class NameValueScanner {
+export class PairTable {
   /** The content, one character per byte (latin1). */
-  readonly text: string
-  /** Where the content is: byte `base + i` is character `i` of {@link text}. */
-  readonly bytes: Uint8Array
-  readonly base: number
-  /** Name of the current pair. */
-  name = ''
-  /** A small number, the same each time this name occurs in any list; -1 for a name that is not remembered. */
-  nameId = -1
-  /** The value of the current pair are the characters of {@link text} from here to {@link valueEnd}. */
-  valueStart = 0
-  valueEnd = 0
-
-  private before: RememberedName = FIRST
+  text = ''
+  /** Number of pairs. */
+  length = 0
+  /** The value of pair `i` is the text from `valueStarts[i]` to `valueEnds[i]`. */
+  valueStarts: Int32Array = new Int32Array(USUAL_PAIRS)
+  valueEnds: Int32Array = new Int32Array(USUAL_PAIRS)
+  /** A small number for each name, the same each time it occurs in any list; -1 for a name that is not remembered. */
+  nameIds: Int32Array = new Int32Array(USUAL_PAIRS)
+  private nameStarts: Int32Array = new Int32Array(USUAL_PAIRS)
+  private words: Int32Array = FIRST.words
+  private wordsBase = 0
 
   /**
-   * @param content whole stream without record headers; may be empty. It must not change until the last call of {@link next}
+   * Reads a list into the table, in place of the one that was there.
+   *
+   * @param content whole stream without record headers; may be empty
    * @param start where the stream begins in `content`
    * @param end where it ends
-   */
-  constructor(content: Buffer, start = 0, end = content.length) {
-    this.bytes = content
-    this.base = start
-    this.text = content.toString('latin1', start, end)
-  }
-
-  /** Value of the current pair. */
-  get value(): string {
-    return this.text.slice(this.valueStart, this.valueEnd)
-  }
-
-  /**
-   * Moves to the next pair.
-   *
-   * @returns false at the end
    * @throws {ProtocolError} FCGI_ERR_TRUNCATED_PAIR when a length runs past the end
    */
-  next(): boolean {
-    const { bytes, base } = this
-    const end = base + this.text.length
-    let at = base + this.valueEnd
-    if (at >= end) return false
-    let nameLength = bytes[at++] ?? 0
-    if (nameLength >= ONE_BYTE_LIMIT) {
-      nameLength = longLength(bytes, at - 1, end)
-      at += 3
+  read(content: Buffer, start = 0, end = content.length): void {
+    const { words, base } = wordsOf(content, start, end)
+    this.words = words
+    this.wordsBase = base
+    this.text = content.toString('latin1', start, end)
+    this.length = 0
+    let { nameStarts, nameIds, valueStarts, valueEnds } = this
+    let count = 0
+    let before = FIRST
+    for (let at = start; at < end; count++) {
+      let nameLength = content[at++] ?? 0
+      if (nameLength >= ONE_BYTE_LIMIT) {
+        nameLength = longLength(content, at - 1, end)
+        at += 3
+      }
+      if (at >= end) throw truncated('value length', 1, 0)
+      let valueLength = content[at++] ?? 0
+      if (valueLength >= ONE_BYTE_LIMIT) {
+        valueLength = longLength(content, at - 1, end)
+        at += 3
+      }
+      const valueStart = at + nameLength
+      const valueEnd = valueStart + valueLength
+      if (valueEnd > end) throw truncated('pair', nameLength + valueLength, end - at)
+      if (count === nameIds.length) {
+        this.grow()
+        ;({ nameStarts, nameIds, valueStarts, valueEnds } = this)
+      }
+      let name = before.next
+      if (name === undefined || name.text.length !== nameLength || !isAt(words, base + at - start, name.words, nameLength)) {
+        name = findName(this.text.slice(at - start, valueStart - start))
+        if (name !== undefined) before.next = name
+      }
+      if (name !== undefined) before = name
+      nameIds[count] = name === undefined ? -1 : name.id
+      nameStarts[count] = at - start
+      valueStarts[count] = valueStart - start
+      valueEnds[count] = valueEnd - start
+      at = valueEnd
     }
-    if (at >= end) throw truncated('value length', 1, 0)
-    let valueLength = bytes[at++] ?? 0
-    if (valueLength >= ONE_BYTE_LIMIT) {
-      valueLength = longLength(bytes, at - 1, end)
-      at += 3
-    }
-    if (at + nameLength + valueLength > end) throw truncated('pair', nameLength + valueLength, end - at)
-    const guess = this.before.next
-    if (guess !== undefined && isAt(bytes, at, guess.bytes, nameLength)) {
-      this.before = guess
-      this.name = guess.text
-      this.nameId = guess.id
-    } else {
-      this.lookUp(at - base, nameLength)
-    }
-    this.valueStart = at + nameLength - base
-    this.valueEnd = this.valueStart + valueLength
-    return true
+    this.length = count
   }
 
-  private lookUp(start: number, length: number): void {
-    const name = this.text.slice(start, start + length)
-    const found = remembered.get(name) ?? remember(name)
-    this.name = found === undefined ? name : found.text
-    this.nameId = found === undefined ? -1 : found.id
-    if (found === undefined) return
-    this.before.next = found
-    this.before = found
+  name(index: number): string {
+    return rememberedById[this.nameIds[index] ?? -1]?.text ?? this.text.slice(this.nameStarts[index], this.valueStarts[index])
+  }
+
+  value(index: number): string {
+    return this.text.slice(this.valueStarts[index], this.valueEnds[index])
+  }
+
+  /** Whether a value holds a control character, a tab among them. To be asked before the bytes that were read from change. */
+  holdsControls(index: number): boolean {
+    return holdsControls(this.words, this.wordsBase + (this.valueStarts[index] ?? 0), this.wordsBase + (this.valueEnds[index] ?? 0))
+  }
+
+  private grow(): void {
+    this.nameStarts = twice(this.nameStarts)
+    this.nameIds = twice(this.nameIds)
+    this.valueStarts = twice(this.valueStarts)
+    this.valueEnds = twice(this.valueEnds)
   }
 }
 
-function isAt(bytes: Uint8Array, at: number, name: Uint8Array, length: number): boolean {
-  if (name.length !== length) return false
-  for (let i = 0; i < length; i++) if (bytes[at + i] !== name[i]) return false
-  return true
+function twice(numbers: Int32Array): Int32Array {
+  const larger = new Int32Array(2 * numbers.length)
+  larger.set(numbers)
+  return larger
 }
 
-function remember(name: string): RememberedName | undefined {
-  if (name.length > MAX_REMEMBERED_LENGTH || remembered.size >= MAX_REMEMBERED) return undefined
+function findName(name: string): RememberedName | undefined {
+  const found = remembered.get(name)
+  if (found !== undefined || name.length > MAX_REMEMBERED_LENGTH || remembered.size >= MAX_REMEMBERED) return found
   const bytes = Buffer.from(name, 'latin1')
   // Copied: a slice would keep the PARAMS content of one request alive.
-  const made = new RememberedName(bytes.toString('latin1'), new Uint8Array(bytes), remembered.size)
+  const made = new RememberedName(bytes.toString('latin1'), nameWords(bytes), remembered.size)
   remembered.set(made.text, made)
+  rememberedById.push(made)
   return made
 }
+
+const decoding = new PairTable()
 
 /**
  * Decodes the concatenated content of a closed PARAMS stream, or the content of a GET_VALUES record.
@@ -141,9 +152,9 @@ function remember(name: string): RememberedName | undefined {
  * @see FCGI 3.4
  */
 export function decodeNameValuePairs(content: Buffer | string): NameValueList {
-  const scanner = new NameValueScanner(typeof content === 'string' ? Buffer.from(content, 'latin1') : content)
+  decoding.read(typeof content === 'string' ? Buffer.from(content, 'latin1') : content)
   const pairs: NameValueList = []
-  while (scanner.next()) pairs.push(scanner.name, scanner.value)
+  for (let i = 0; i < decoding.length; i++) pairs.push(decoding.name(i), decoding.value(i))
   return pairs
 }
 

@@ -9,7 +9,7 @@ import { BadRequest, type ParserCode, requestHead, type RequestHead } from '../c
 import { cgiResponseHead, type CgiResponseHead, isBodiless, plainResponse } from '../cgi/response-head'
 import { ChunkedDecoder } from '../cgi/chunked'
 import { ProtocolStatus, RecordType } from '../protocol/constants'
-import { decodeNameValuePairs, type NameValueList, NameValueScanner } from '../protocol/pairs'
+import { decodeNameValuePairs, type NameValueList, PairTable } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
 import { announcedLength, canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
@@ -65,6 +65,8 @@ const enum Phase {
 const USUALLY_WITHOUT_BODY = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 const RECORD_HEADER = 8
+/** Of the request that is being read. */
+const pairs = new PairTable()
 
 /** What a small piece of body costs besides its bytes: the Buffer, and its place in the stream's queue (measured: about 115). */
 const CHUNK_OVERHEAD = 128
@@ -216,9 +218,9 @@ export class Request implements SocketHost {
 
   private paramsEnd(params: ParamsStream): void {
     this.params = undefined
-    const pairs = new NameValueScanner(params.bytes, params.start, params.end)
-    this.paramsText = pairs.text
     try {
+      pairs.read(params.bytes, params.start, params.end)
+      this.paramsText = pairs.text
       this.head = requestHead(pairs)
     } catch (error) {
       if (!(error instanceof BadRequest)) throw error

@@ -1,0 +1,87 @@
+// Bytes looked at four at a time: names of pairs are compared so, and values searched for what does not belong there. In
+// JavaScript that takes a fifth of the time that one byte after the other does.
+
+/** The bytes of a text as 32-bit words of which the first byte is the lowest. */
+export interface Words {
+  readonly words: Int32Array
+  /** Byte of `words` at which the text begins. */
+  readonly base: number
+}
+
+const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
+const NO_BYTES = new Uint8Array(0)
+// Nearly always all content stands in one and the same read buffer.
+let viewed: Uint8Array = NO_BYTES
+let view: Int32Array = new Int32Array(0)
+
+/** The words that bytes of `content` from `start` to `end` stand in. They change as `content` does. */
+export function wordsOf(content: Uint8Array, start: number, end: number): Words {
+  if (!isLittleEndian || content.byteLength < 4) return copiedWords(content, start, end)
+  if (viewed !== content) {
+    // What stands before and behind the content in its memory may be part of the first and the last word; it is never looked at.
+    const { buffer } = content
+    view = new Int32Array(buffer, 0, buffer.byteLength >>> 2)
+    viewed = content
+  }
+  const base = content.byteOffset + start
+  // A last word that the memory has not room for.
+  return base + end - start > 4 * view.length ? copiedWords(content, start, end) : { words: view, base }
+}
+
+function copiedWords(content: Uint8Array, start: number, end: number): Words {
+  const copy = new Uint8Array((end - start + 3) & ~3)
+  copy.set(content.subarray(start, end))
+  const bytes = new DataView(copy.buffer)
+  return { words: Int32Array.from({ length: copy.length / 4 }, (_word, index) => bytes.getInt32(4 * index, true)), base: 0 }
+}
+
+/** A name as words that {@link isAt} compares with. */
+export function nameWords(name: Buffer): Int32Array {
+  return copiedWords(name, 0, name.length).words
+}
+
+/** Whether the `length` bytes from byte `at` on are those of `name`. */
+export function isAt(words: Int32Array, at: number, name: Int32Array, length: number): boolean {
+  const shift = (at & 3) << 3
+  const whole = length >> 2
+  let index = at >> 2
+  for (let i = 0; i < whole; i++, index++) if (wordAt(words, index, shift) !== name[i]) return false
+  const left = length & 3
+  if (left === 0) return true
+  const mask = (1 << (left << 3)) - 1
+  return (wordAt(words, index, shift) & mask) === (name[whole] ?? 0)
+}
+
+/** The word that begins `shift` bits behind the beginning of another. */
+function wordAt(words: Int32Array, index: number, shift: number): number {
+  const word = words[index] ?? 0
+  return shift === 0 ? word : (word >>> shift) | ((words[index + 1] ?? 0) << (32 - shift))
+}
+
+const BLANKS = 0x20202020
+const DELETES = 0x7f7f7f7f
+const ONES = 0x01010101
+const HIGH_BITS = 0x80808080 | 0
+
+/** Whether one of the bytes from byte `from` to `to` is below 0x20, or is 0x7f. */
+export function holdsControls(words: Int32Array, from: number, to: number): boolean {
+  if (from >= to) return false
+  const last = (to - 1) >> 2
+  let index = from >> 2
+  // Bytes of the first and the last word that do not belong to the text count as blanks.
+  const before = (1 << ((from & 3) << 3)) - 1
+  const behind = (to & 3) === 0 ? 0 : -1 << ((to & 3) << 3)
+  let word = ((words[index] ?? 0) & ~before) | (BLANKS & before)
+  let found = 0
+  while (index < last) {
+    found |= controlsIn(word)
+    word = words[++index] ?? 0
+  }
+  return ((found | controlsIn((word & ~behind) | (BLANKS & behind))) & HIGH_BITS) !== 0
+}
+
+/** A high bit is set if one of the four bytes is below 0x20 or is 0x7f: both by a borrow that only such a byte makes. */
+function controlsIn(word: number): number {
+  const deletes = word ^ DELETES
+  return ((word - BLANKS) & ~word) | ((deletes - ONES) & ~deletes)
+}
