@@ -209,7 +209,7 @@ export function requestHead(variables: MetaVariables): RequestHead {
   const chunked = length < 0 && (transferEncoding || contentLength === '-1')
   if (chunked) rawHeaders.push('Transfer-Encoding', 'chunked')
 
-  const head = new RequestHead(text, method, targetOf(text), rawHeaders)
+  const head = new RequestHead(text, method, targetOf(variables), rawHeaders)
   setVersion(head, text)
   head.contentLength = length
   head.bodyUnannounced = length < 0 && !chunked
@@ -230,21 +230,20 @@ function methodOf(text: string): string {
   return method
 }
 
-function targetOf(text: string): string {
+function targetOf(variables: MetaVariables): string {
+  const { text } = variables
   const start = startOf(Meaning.REQUEST_URI)
   const end = endOf(Meaning.REQUEST_URI)
+  if (start < end && variables.areVisible(start, end)) return text.slice(start, end)
   const rewritten = noted(text, Meaning.IIS_WAS_URL_REWRITTEN) ?? ''
-  const url =
-    start < end
-      ? text.slice(start, end)
-      : requestTarget({
-          requestUri: undefined,
-          unencodedUrl: noted(text, Meaning.UNENCODED_URL),
-          originalUrl: rewritten === '' || rewritten === '0' ? undefined : noted(text, Meaning.X_ORIGINAL_URL),
-          scriptName: noted(text, Meaning.SCRIPT_NAME),
-          pathInfo: noted(text, Meaning.PATH_INFO),
-          queryString: noted(text, Meaning.QUERY_STRING),
-        })
+  const url = requestTarget({
+    requestUri: noted(text, Meaning.REQUEST_URI),
+    unencodedUrl: noted(text, Meaning.UNENCODED_URL),
+    originalUrl: rewritten === '' || rewritten === '0' ? undefined : noted(text, Meaning.X_ORIGINAL_URL),
+    scriptName: noted(text, Meaning.SCRIPT_NAME),
+    pathInfo: noted(text, Meaning.PATH_INFO),
+    queryString: noted(text, Meaning.QUERY_STRING),
+  })
   if (NOT_IN_TARGET.test(url)) throw new BadRequest('the request target holds a blank or a control character', 'HPE_INVALID_URL')
   return url
 }

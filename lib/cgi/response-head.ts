@@ -12,7 +12,8 @@ const DROPPED = new Set([
   'upgrade',
 ])
 const LONGEST_DROPPED = 17
-const HAS_DROPPED = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):/i
+// eslint-disable-next-line no-control-regex -- "anything but ASCII" begins with one
+const IS_SPECIAL = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):|[^\0-\x7f]/i
 
 /** A translated head. */
 export interface CgiResponseHead {
@@ -21,6 +22,8 @@ export interface CgiResponseHead {
   readonly status: StatusField
   /** The body is framed in chunks: the application set `Transfer-Encoding: chunked` itself, or node was to frame it. */
   readonly chunked: boolean
+  /** Fields and status are ASCII alone. */
+  readonly isAscii: boolean
 }
 
 /** What comes behind the fields. */
@@ -54,13 +57,13 @@ function readStatus(head: string): StatusField {
  * @see CGI 6.3
  */
 export function cgiResponseHead(head: string, keepsChunks = false): CgiResponseHead {
-  // Also makes one text of the pieces that it was put together from.
-  const isDropping = HAS_DROPPED.test(head)
+  const isSpecial = IS_SPECIAL.test(head)
   const status = readStatus(head)
   const start = statusLine.length
   const end = head.length - 2
   // Nearly every head: nothing to be dropped.
-  return isDropping ? withoutDropped(head, start, end, status, keepsChunks && !isBodiless(status.code)) : { fields: head.slice(start, end), status, chunked: false }
+  if (!isSpecial) return { fields: head.slice(start, end), status, chunked: false, isAscii: true }
+  return withoutDropped(head, start, end, status, keepsChunks && !isBodiless(status.code))
 }
 
 /** Whether responses with this status never have a body. RFC 9110 15.3.5, 15.4.5 */
@@ -97,7 +100,11 @@ function withoutDropped(head: string, start: number, end: number, status: Status
   if (nominated !== undefined) kept = withoutFields(kept, nominated)
   // Beside chunks a length has no say, and nobody checked it. RFC 9112 6.3
   if (chunked) kept = withoutFields(kept, ['content-length'])
-  return { fields: kept, status, chunked }
+  return { fields: kept, status, chunked, isAscii: isAscii(kept) && isAscii(status.text) }
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
 }
 
 /** Whether a field whose name starts with this character code can be one of {@link DROPPED}: c k p s t u, in both cases. */

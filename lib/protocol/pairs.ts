@@ -1,7 +1,7 @@
 // Name-value pairs as bytes. Knows lengths and order; not what any name means.
 
 import { ProtocolError } from '../errors'
-import { holdsControls, isAt, nameWords, wordsOf } from './words'
+import { areVisible, holdsControls, isAt, nameWords, wordsOf } from './words'
 
 /** Lengths below this take one byte; others take four with the top bit set. FCGI 3.4 */
 const ONE_BYTE_LIMIT = 0x80
@@ -114,6 +114,11 @@ export class PairTable {
   /** Whether a value holds a control character, a tab among them. To be asked before the bytes that were read from change. */
   holdsControls(index: number): boolean {
     return holdsControls(this.words, this.wordsBase + (this.valueStarts[index] ?? 0), this.wordsBase + (this.valueEnds[index] ?? 0))
+  }
+
+  /** Whether all characters of the text from `start` to `end` are visible ones of ASCII. The same holds. */
+  areVisible(start: number, end: number): boolean {
+    return areVisible(this.words, this.wordsBase + start, this.wordsBase + end)
   }
 
   private grow(): void {

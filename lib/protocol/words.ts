@@ -62,26 +62,36 @@ const BLANKS = 0x20202020
 const DELETES = 0x7f7f7f7f
 const ONES = 0x01010101
 const HIGH_BITS = 0x80808080 | 0
+/** Stands for bytes of the first and the last word that do not belong to the text. */
+const LETTERS = 0x61616161
 
 /** Whether one of the bytes from byte `from` to `to` is below 0x20, or is 0x7f. */
 export function holdsControls(words: Int32Array, from: number, to: number): boolean {
-  if (from >= to) return false
-  const last = (to - 1) >> 2
-  let index = from >> 2
-  // Bytes of the first and the last word that do not belong to the text count as blanks.
-  const before = (1 << ((from & 3) << 3)) - 1
-  const behind = (to & 3) === 0 ? 0 : -1 << ((to & 3) << 3)
-  let word = ((words[index] ?? 0) & ~before) | (BLANKS & before)
   let found = 0
-  while (index < last) {
-    found |= controlsIn(word)
-    word = words[++index] ?? 0
+  for (let index = from >> 2, last = (to - 1) >> 2; index <= last; index++) {
+    const word = wordWithin(words, index, from, to)
+    const deletes = word ^ DELETES
+    // Borrows that only such a byte makes.
+    found |= ((word - BLANKS) & ~word) | ((deletes - ONES) & ~deletes)
   }
-  return ((found | controlsIn((word & ~behind) | (BLANKS & behind))) & HIGH_BITS) !== 0
+  return (found & HIGH_BITS) !== 0
 }
 
-/** A high bit is set if one of the four bytes is below 0x20 or is 0x7f: both by a borrow that only such a byte makes. */
-function controlsIn(word: number): number {
-  const deletes = word ^ DELETES
-  return ((word - BLANKS) & ~word) | ((deletes - ONES) & ~deletes)
+/** Whether all bytes from byte `from` to `to` are visible characters of ASCII: 0x21 to 0x7e. */
+export function areVisible(words: Int32Array, from: number, to: number): boolean {
+  let found = 0
+  for (let index = from >> 2, last = (to - 1) >> 2; index <= last; index++) {
+    const word = wordWithin(words, index, from, to)
+    // A borrow, a carry, or the high bit itself.
+    found |= ((word - BLANKS - ONES) & ~word) | (word + ONES) | word
+  }
+  return (found & HIGH_BITS) === 0
+}
+
+function wordWithin(words: Int32Array, index: number, from: number, to: number): number {
+  let word = words[index] ?? 0
+  const before = from - (index << 2)
+  if (before > 0) word = (word & (-1 << (before << 3))) | (LETTERS & ~(-1 << (before << 3)))
+  const within = to - (index << 2)
+  return within >= 4 ? word : (word & ~(-1 << (within << 3))) | (LETTERS & (-1 << (within << 3)))
 }

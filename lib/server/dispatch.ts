@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { RequestHead } from '../cgi/request-head'
 import { scriptPrefix, stripPrefix } from '../cgi/request-target'
 import {
+  assignSocket,
   expectContinue,
   inheritUniqueHeaders,
   leaveConnectionToWebServer,
@@ -98,7 +99,7 @@ function handOver(exchange: Exchange): void {
   const { req, res, socket, server, expect } = exchange
   if (server.timeout > 0) socket.setTimeout(server.timeout)
   if (requestStart.hasSubscribers) requestStart.publish({ request: req, response: res, socket, server })
-  res.assignSocket(socket as unknown as Socket)
+  assignSocket(res, socket)
   // First of the 'finish' listeners, as node's own: the application's find `res.socket` null.
   res.on('finish', onFinish)
   if (expect === undefined || req.httpVersion !== '1.1') server.emit('request', req, res)

@@ -1,6 +1,7 @@
 // The places where node's http objects are touched beyond their documentation, each with what happens when a future
 // node no longer has it. Everything else in lib/ uses public API only.
 
+import { EventEmitter } from 'node:events'
 import * as http from 'node:http'
 import * as net from 'node:net'
 
@@ -266,10 +267,58 @@ export function expectContinue(res: http.ServerResponse): void {
   ;(res as unknown as ResponseInternals)._expect_continue = true
 }
 
-/** Lets go of the socket; afterwards `res.socket` is null, as it is under node:http once 'finish' was emitted. */
-export function detachSocket(res: http.ServerResponse, socket: net.Socket): void {
-  if (res.socket === socket) (res as unknown as ResponseInternals).detachSocket(socket)
+/** A socket as far as responses have to do with it. */
+interface AssignableSocket {
+  _httpMessage: unknown
+  readonly _events: { close: unknown }
+  _eventsCount: number
 }
+
+const { assignSocket: nodeAssignSocket } = http.ServerResponse.prototype
+/** What `assignSocket()` listens with to 'close', where that and a few properties is all that it and `detachSocket()` are about. */
+const closeListener = ((): unknown => {
+  const calls: unknown[] = []
+  const socket = {
+    writable: false,
+    on: (...args: unknown[]) => calls.push('on', ...args),
+    removeListener: (...args: unknown[]) => calls.push('removeListener', ...args),
+  }
+  const res = new http.ServerResponse(new http.IncomingMessage(new net.Socket())) as unknown as ResponseInternals & { assignSocket(socket: unknown): void }
+  res.assignSocket(socket)
+  res.detachSocket(socket as unknown as net.Socket)
+  const [, , listener] = calls
+  return calls.join() === ['on', 'close', listener, 'removeListener', 'close', listener].join() ? listener : undefined
+})()
+
+/** Gives a response its socket. */
+export function assignSocket(res: http.ServerResponse, socket: AssignableSocket): void {
+  const { _eventsCount: listeners } = res as unknown as { _eventsCount?: number }
+  // A new response and a new socket: nobody listens, and there is nothing to be sent.
+  if (closeListener === undefined || listeners !== 0 || socket._eventsCount !== 0 || res.assignSocket !== nodeAssignSocket) {
+    res.assignSocket(socket as unknown as net.Socket)
+    return
+  }
+  socket._httpMessage = res
+  socket._events.close = closeListener
+  socket._eventsCount = 1
+  ;(res as { socket: unknown }).socket = socket
+}
+
+/** Lets go of the socket; afterwards `res.socket` is null, as it is under node:http once 'finish' was emitted. */
+export function detachSocket(res: http.ServerResponse, socket: AssignableSocket): void {
+  if (res.socket !== (socket as unknown)) return
+  if (socket._eventsCount !== 1 || socket._events.close !== closeListener) {
+    ;(res as unknown as ResponseInternals).detachSocket(socket as unknown as net.Socket)
+    return
+  }
+  socket._events.close = undefined
+  socket._eventsCount = 0
+  socket._httpMessage = null
+  ;(res as { socket: unknown }).socket = null
+}
+
+/** By which an EventEmitter knows that its table of events has places that are undefined: `removeListener()` leaves it alone then. */
+export const shapeMode = findSymbol(new EventEmitter(), 'shapeMode')
 
 /** Whether 'close' can come without a turn of the event loop: nobody listens, and no 'finish' listener is still to run that might. */
 export function canCloseNow(res: http.ServerResponse): boolean {

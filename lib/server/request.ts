@@ -3,7 +3,6 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import type * as http from 'node:http'
-import type { Socket } from 'node:net'
 import { ProtocolError, type ErrorCode } from '../errors'
 import { BadRequest, type ParserCode, requestHead, type RequestHead } from '../cgi/request-head'
 import { cgiResponseHead, type CgiResponseHead, isBodiless, plainResponse } from '../cgi/response-head'
@@ -238,7 +237,7 @@ export class Request implements SocketHost {
       return
     }
     this.bodyLeft = this.head.contentLength
-    if (this.head.bodyUnannounced && !USUALLY_WITHOUT_BODY.has(this.head.method)) {
+    if (this.head.bodyUnannounced && this.head.method !== 'GET' && !USUALLY_WITHOUT_BODY.has(this.head.method)) {
       this.phase = Phase.AWAITING_BODY
     } else {
       this.dispatch(this.head)
@@ -265,7 +264,11 @@ export class Request implements SocketHost {
     this.phase = Phase.ACTIVE
     this.passesChunks = head.isServedBy(HAPROXY)
     this.resource = this.host.context.runInAsyncScope(newResource)
-    this.run(dispatchRequest, this.host, this, head)
+    try {
+      this.resource.runInAsyncScope(dispatchRequest, this.host, this, head)
+    } catch (error) {
+      process.nextTick(rethrow, error)
+    }
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
     if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
     else if (this.bodyLeft === 0) this.completeInput()
@@ -403,7 +406,7 @@ export class Request implements SocketHost {
         this.completeInput()
       }
     }
-    detachSocket(res, socket as unknown as Socket)
+    detachSocket(res, socket)
     if (canCloseNow(res) && !socket.isObserved) emitEnd(res, socket)
     else process.nextTick(emitEnd, res, socket)
     this.phase = Phase.OVER
@@ -751,19 +754,14 @@ function isInformational(data: string | Uint8Array): boolean {
 }
 
 /** node prints a head and the text behind it as one string: then its bytes above 0x7f are UTF-8, otherwise latin1. */
-function isPrintedAsUtf8({ fields, status }: CgiResponseHead, data: string | Uint8Array, encoding: BufferEncoding | undefined): boolean {
-  if (typeof data !== 'string' || (encoding !== undefined && encoding !== 'utf8' && encoding !== 'utf-8')) return false
-  if (isAscii(fields) && isAscii(status.text)) return false
+function isPrintedAsUtf8(head: CgiResponseHead, data: string | Uint8Array, encoding: BufferEncoding | undefined): boolean {
+  if (head.isAscii || typeof data !== 'string' || (encoding !== undefined && encoding !== 'utf8' && encoding !== 'utf-8')) return false
   // Without a length node would have framed the text in chunks, whose size is written before it.
-  return data.length === 0 || CONTENT_LENGTH.test(fields)
-}
-
-function isAscii(text: string): boolean {
-  return Buffer.byteLength(text) === text.length
+  return data.length === 0 || CONTENT_LENGTH.test(head.fields)
 }
 
 function asUtf8({ fields, status, chunked }: CgiResponseHead): CgiResponseHead {
-  return { fields: utf8Bytes(fields), status: { text: utf8Bytes(status.text), code: status.code }, chunked }
+  return { fields: utf8Bytes(fields), status: { text: utf8Bytes(status.text), code: status.code }, chunked, isAscii: false }
 }
 
 function utf8Bytes(text: string): string {
@@ -815,8 +813,8 @@ function newResource(): AsyncResource {
   return new AsyncResource('FASTCGIREQUEST')
 }
 
-function dispatchRequest(host: RequestHost, request: Request, head: RequestHead): void {
-  host.dispatch(request, head)
+function dispatchRequest(this: RequestHost, request: Request, head: RequestHead): void {
+  this.dispatch(request, head)
 }
 
 function refuseRequest(host: RequestHost, request: Request, error: Error): void {

@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events'
 import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
+import { shapeMode } from './node-internals'
 import { both, type WriteDone, type WritesDone } from './write-done'
 
 /** What a request's socket asks of its request. */
@@ -71,12 +72,12 @@ Object.setPrototypeOf(LightWritableState.prototype, (Writable as unknown as { Wr
 
 /** The events of nearly every socket, without listeners: then a look-up table is not needed. As node's streams have theirs. */
 class Events {
-  close = undefined
-  error = undefined
-  end = undefined
-  finish = undefined
-  timeout = undefined
-  drain = undefined
+  close: unknown = undefined
+  error: unknown = undefined
+  end: unknown = undefined
+  finish: unknown = undefined
+  timeout: unknown = undefined
+  drain: unknown = undefined
 }
 Object.setPrototypeOf(Events.prototype, null)
 
@@ -87,8 +88,8 @@ Object.setPrototypeOf(Events.prototype, null)
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- its prototype is set below
 export class RequestSocket {
   // What EventEmitter's constructor would set; the call itself is most of what that costs.
-  protected readonly _events = new Events()
-  private readonly _eventsCount = 0
+  readonly _events = new Events()
+  _eventsCount = 0
   protected readonly _maxListeners: number | undefined = undefined
 
   // Set by node's http code, which expects to find them.
@@ -554,6 +555,7 @@ export class RequestSocket {
 export interface RequestSocket extends EventEmitter {}
 // `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http, without their constructors.
 Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
+if (shapeMode !== undefined) Object.defineProperty(RequestSocket.prototype, shapeMode, { value: true, writable: true })
 
 function sizeOf({ data, encoding }: Held): number {
   return typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
