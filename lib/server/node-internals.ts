@@ -46,6 +46,66 @@ function setHidden(target: object, symbol: symbol, value: unknown): void {
   ;(target as Record<symbol, unknown>)[symbol] = value
 }
 
+/** What this node is like where its versions differ. */
+interface Traits {
+  /** A Readable's state can be set as {@link dump} and {@link endUnread} do; in a node where it cannot, they go the long way. */
+  readonly hasKnownStates: boolean
+  /** `push(null)` schedules nothing where nobody listens, but keeps 'readable' for who listens later: node 26. */
+  readonly endsQuietly: boolean
+  /** node discards a body that is there by `resume()`. Node 26 does not where it is empty. */
+  readonly dumpingMakesItFlow: boolean
+  readonly outHeaders: symbol | undefined
+  readonly needDrain: symbol | undefined
+  readonly buffer: symbol | undefined
+  readonly bufferCb: symbol | undefined
+  readonly bufferGen: symbol | undefined
+}
+
+let known: Traits | undefined
+
+/** Found out when the first server is made: the sockets and messages it takes are milliseconds that an import need not wait for. */
+function traits(): Traits {
+  return (known ??= probe())
+}
+
+function probe(): Traits {
+  // `onread` is documented for net.connect(), and taken by every net.Socket.
+  const socket = new net.Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } } as net.SocketConstructorOpts)
+  const outgoing = new http.OutgoingMessage()
+  const found = {
+    hasKnownStates: hasKnownStates(new http.IncomingMessage(socket)),
+    endsQuietly: endsQuietly(new http.IncomingMessage(socket)),
+    dumpingMakesItFlow: dumpingMakesItFlow(new http.IncomingMessage(socket)),
+    outHeaders: findSymbol(outgoing, 'kOutHeaders'),
+    needDrain: findSymbol(outgoing, 'kNeedDrain'),
+    buffer: findSymbol(socket, 'kBuffer'),
+    bufferCb: findSymbol(socket, 'kBufferCb'),
+    bufferGen: findSymbol(socket, 'kBufferGen'),
+  }
+  socket.destroy()
+  return found
+}
+
+function hasKnownStates(message: http.IncomingMessage): boolean {
+  const state = (message as unknown as HttpMessageInternals)._readableState
+  return (
+    state?.ended === false && state.endEmitted === false && state.destroyed === false && state.closed === false && state.closeEmitted === false
+  )
+}
+
+function endsQuietly(message: http.IncomingMessage): boolean {
+  message.push(null)
+  return (message as unknown as HttpMessageInternals)._readableState?.emittedReadable === false
+}
+
+function dumpingMakesItFlow(message: http.IncomingMessage): boolean {
+  let isResumed = false
+  message.complete = true
+  Object.assign(message, { read: () => null, resume: () => (isResumed = true) })
+  ;(message as unknown as HttpMessageInternals)._dump?.()
+  return isResumed
+}
+
 /**
  * Gives a request its headers. node's own entry point merges repeated ones when they are first read; without it they
  * are merged now, by a message of their own.
@@ -79,6 +139,7 @@ export function isDumped(req: http.IncomingMessage): boolean {
 export function dump(req: http.IncomingMessage, res: http.ServerResponse): void {
   const internals = req as unknown as HttpMessageInternals
   const state = internals._readableState
+  const { hasKnownStates, dumpingMakesItFlow } = traits()
   if (state !== undefined && req.complete && req.readableLength === 0 && !isObserved(req) && res.listenerCount('finish') <= 1 && hasKnownStates) {
     // Nobody would hear 'end' and 'close': the state behind them, without the five turns of the event loop it takes. What
     // node's `optimizeEmptyRequests` does.
@@ -102,6 +163,7 @@ export function dump(req: http.IncomingMessage, res: http.ServerResponse): void 
  */
 export function endUnread(req: http.IncomingMessage): boolean {
   const { _readableState: state, _consuming: isConsuming } = req as unknown as HttpMessageInternals
+  const { hasKnownStates, endsQuietly } = traits()
   if (state === undefined || isConsuming !== false || !hasKnownStates || req.readableFlowing !== null || req.readableLength > 0 || isObserved(req)) return false
   if (endsQuietly) req.push(null)
   else state.ended = true
@@ -117,31 +179,6 @@ function isObserved(req: http.IncomingMessage): boolean {
     req.listenerCount('error') > 0
   )
 }
-
-/** Whether a Readable's state can be set as the short ways above do; in a node where it cannot, they are not taken. */
-const hasKnownStates = ((): boolean => {
-  const state = (new http.IncomingMessage(new net.Socket()) as unknown as HttpMessageInternals)._readableState
-  return (
-    state?.ended === false && state.endEmitted === false && state.destroyed === false && state.closed === false && state.closeEmitted === false
-  )
-})()
-
-/** Whether `push(null)` schedules nothing where nobody listens, but keeps 'readable' for who listens later: node 26. */
-const endsQuietly = ((): boolean => {
-  const message = new http.IncomingMessage(new net.Socket())
-  message.push(null)
-  return (message as unknown as HttpMessageInternals)._readableState?.emittedReadable === false
-})()
-
-/** Whether node discards a body that is there by `resume()`. Node 26 does not where it is empty. */
-const dumpingMakesItFlow = ((): boolean => {
-  let isResumed = false
-  const message = new http.IncomingMessage(new net.Socket())
-  message.complete = true
-  Object.assign(message, { read: () => null, resume: () => (isResumed = true) })
-  ;(message as unknown as HttpMessageInternals)._dump?.()
-  return isResumed
-})()
 
 /** Tells a new response that the web server's connection is none of its business: no `Connection`, as `removeHeader` would do. */
 export function leaveConnectionToWebServer(res: http.ServerResponse): void {
@@ -220,6 +257,7 @@ export function onHead(hostOf: (res: http.ServerResponse) => HeadHost | undefine
 }
 
 function printWithoutTrailer(res: http.ServerResponse, firstLine: string, headers: HeaderArgument): void {
+  const { outHeaders } = traits()
   const table = outHeaders === undefined ? undefined : (res as unknown as Record<symbol, Record<string, unknown> | null>)[outHeaders]
   if (headers === null || headers === undefined || headers !== table) {
     storeHeader.call(res, firstLine, withoutTrailer(headers))
@@ -238,8 +276,6 @@ function printWithoutTrailer(res: http.ServerResponse, firstLine: string, header
     table['trailer'] = trailer
   }
 }
-
-const outHeaders = findSymbol(new http.OutgoingMessage(), 'kOutHeaders')
 
 function withoutTrailer(headers: HeaderArgument): HeaderArgument {
   if (!headers) return headers
@@ -283,7 +319,7 @@ export function emitClose(res: http.ServerResponse): void {
   res.emit('close')
 }
 
-const uniqueHeaders = findSymbol(http.createServer(), 'kUniqueHeaders')
+let uniqueHeaders: symbol | undefined
 
 /** Hands the server's option `uniqueHeaders` to a response. */
 export function inheritUniqueHeaders(res: http.ServerResponse, server: http.Server): void {
@@ -292,11 +328,10 @@ export function inheritUniqueHeaders(res: http.ServerResponse, server: http.Serv
   if (names !== null && names !== undefined) setHidden(res, uniqueHeaders, names)
 }
 
-const needDrain = findSymbol(new http.OutgoingMessage(), 'kNeedDrain')
-
 /** Emits 'drain' on a response that waits for it; in a node whose flag is elsewhere, 'drain' comes unconditionally. */
 export function emitDrain(res: http.ServerResponse): void {
   if (res.writableEnded) return
+  const { needDrain } = traits()
   if (needDrain === undefined) {
     res.emit('drain')
   } else if ((res as unknown as Record<symbol, unknown>)[needDrain] === true) {
@@ -307,6 +342,9 @@ export function emitDrain(res: http.ServerResponse): void {
 
 /** Classes given to http.createServer's options, which node keeps on the server. */
 export function messageClasses(server: http.Server): { Request: typeof http.IncomingMessage; Response: typeof http.ServerResponse } {
+  // Now, and not while the first request waits.
+  traits()
+  uniqueHeaders ??= findSymbol(server, 'kUniqueHeaders')
   const hidden = server as unknown as Record<symbol, unknown>
   const request = findSymbol(server, 'IncomingMessage')
   const response = findSymbol(server, 'ServerResponse')
@@ -328,16 +366,10 @@ export function removeHttpListener(server: http.Server): ConnectionListener | un
 }
 
 const READ_SIZE = 65_536
-// `onread` is documented for net.connect(), and taken by every net.Socket.
-const probe = new net.Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } } as net.SocketConstructorOpts)
-const kBuffer = findSymbol(probe, 'kBuffer')
-const kBufferCb = findSymbol(probe, 'kBufferCb')
-const kBufferGen = findSymbol(probe, 'kBufferGen')
-probe.destroy()
 
 // One buffer for every connection: it is read out before the callback returns, and an idle connection then owns none.
 // Windows fills buffers behind our back (overlapped reads), so there each connection needs its own.
-const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_SIZE)
+let sharedReadBuffer: Buffer | undefined
 
 interface StreamHandle {
   useUserBuffer?: (buffer: Uint8Array) => void
@@ -362,23 +394,25 @@ type Receive = (chunk: Buffer, length: number, isOwn: boolean) => ChunkUse
  */
 export function readInto(socket: net.Socket, receive: Receive): void {
   const handle = (socket as unknown as { _handle?: StreamHandle | null })._handle
+  const { buffer: kBuffer, bufferCb: kBufferCb, bufferGen: kBufferGen } = traits()
   if (kBuffer === undefined || kBufferCb === undefined || kBufferGen === undefined || typeof handle?.useUserBuffer !== 'function') {
     socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, true))
     return
   }
   const isShared = process.platform !== 'win32'
-  let current = isShared ? sharedReadBuffer : Buffer.allocUnsafeSlow(READ_SIZE)
+  const shared = (sharedReadBuffer ??= Buffer.allocUnsafeSlow(READ_SIZE))
+  let current = isShared ? shared : Buffer.allocUnsafeSlow(READ_SIZE)
   let use = ChunkUse.READ
   setHidden(socket, kBuffer, current)
   setHidden(socket, kBufferCb, (length: number) => {
-    use = receive(current, length, current !== sharedReadBuffer)
+    use = receive(current, length, current !== shared)
     return true
   })
   // Asked after each read: a buffer is the one to use from now on, undefined means the same as before.
   setHidden(socket, kBufferGen, (): Buffer | undefined => {
-    const isOwn = current !== sharedReadBuffer
+    const isOwn = current !== shared
     if (use === ChunkUse.KEPT || (use === ChunkUse.BETTER_KEPT && !isOwn)) current = Buffer.allocUnsafeSlow(READ_SIZE)
-    else if (use === ChunkUse.READ && isOwn && isShared) current = sharedReadBuffer
+    else if (use === ChunkUse.READ && isOwn && isShared) current = shared
     else return undefined
     return current
   })
