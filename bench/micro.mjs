@@ -10,9 +10,8 @@ import { median } from './statistics.mjs'
 
 // The mapping is not a public entry point, so it is taken from dist by its place.
 const require = createRequire(import.meta.url)
-const { requestHead } = require('../dist/cgi/request-head.js')
-const { PairTable } = require('../dist/protocol/pairs.js')
-const { cgiResponseHead } = require('../dist/cgi/response-head.js')
+const { cgiResponseHead, requestHead } = require('../dist/cgi.js')
+const { PairTable } = require('../dist/protocol/codec.js')
 
 const PARAMS = 4
 const STDIN = 5

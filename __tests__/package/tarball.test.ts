@@ -29,12 +29,14 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('what is in the tarball', () => {
-  it('the compiled form of every file of lib/, the entry points for import, and the papers; nothing else', () => {
+  it('the types of every file of lib/, the entry points, what these share, and the papers; nothing else', () => {
     const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
-    const compiled = sources.flatMap((name) => ['.js', '.d.ts'].map((end) => `dist/${name.replace(/\.ts$/, end)}`))
-    const modules = ['', 'client/', 'gateway/', 'protocol/'].flatMap((place) => [`dist/${place}index.mjs`, `dist/${place}index.d.mts`])
-    modules.push('dist/register.mjs', 'dist/register.d.mts')
-    expect(packed).toEqual([...compiled, ...modules, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
+    const types = sources.map((name) => `dist/${name.replace(/\.ts$/, '.d.ts')}`)
+    const modules = ['index', 'client/index', 'gateway/index', 'protocol/index', 'register'].flatMap((entry) =>
+      ['.js', '.mjs', '.node.mjs', '.d.mts'].map((end) => `dist/${entry}${end}`),
+    )
+    const shared = ['errors', 'cgi', 'protocol/codec', 'server/server', 'server/application'].map((name) => `dist/${name}.js`)
+    expect(packed).toEqual([...types, ...modules, ...shared, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
   })
 
   it('no dependency comes along', () => {
@@ -72,6 +74,36 @@ describe.each(entries)('import and require of %s', (name) => {
     expect(seen.required.length).toBeGreaterThan(0)
     expect(seen.imported).toEqual(seen.required)
     expect(seen.different).toEqual([])
+  })
+})
+
+describe('what a process loads that imports the main entry point', () => {
+  // The loader of ES modules is running by then, and node:http is there: any server needs both.
+  async function loadedBy(program: string): Promise<unknown> {
+    const file = join(folder, 'loaded.mjs')
+    writeFileSync(join(folder, 'empty.mjs'), 'import.meta.url')
+    writeFileSync(
+      file,
+      `import http from 'node:http'
+       import { createRequire } from 'node:module'
+       await import('./empty.mjs')
+       const before = new Set(process.moduleLoadList);
+       ${program}
+       const modules = process.moduleLoadList.filter((name) => !before.has(name))
+       const files = Object.keys(createRequire(import.meta.url).cache).map((path) => path.replace(/.*dist./, ''))
+       console.log(JSON.stringify({ files: files.sort(), modules }))`,
+    )
+    return JSON.parse(await succeed(process.execPath, [file], folder))
+  }
+
+  it('three files, and no module of node besides those of node:http', async () => {
+    const files = ['errors.js', 'index.js', 'server/server.js']
+    expect(await loadedBy("await import('express-fastcgi')")).toEqual({ files, modules: [] })
+  })
+
+  it('what serves requests comes with the first server', async () => {
+    const { files } = (await loadedBy("(await import('express-fastcgi')).createServer()")) as { files: string[] }
+    expect(files).toContain('server/application.js')
   })
 })
 

@@ -4,11 +4,11 @@ import type * as http from 'node:http'
 import type { Socket } from 'node:net'
 import { OptionError } from '../errors'
 import { accessList } from './access'
-import { Application } from './application'
 import { socketPath } from './inherited'
+import { removeHttpListener } from './http-listener'
 import { define, hookListen, type Listen } from './listen-hook'
 import { isSpawned, type Listener, startListening } from './listen'
-import { removeHttpListener } from './node-internals'
+import { loadApplication } from './on-demand'
 import { checkOptions, type FastCGIOptions, settings } from './options'
 
 const attached = new WeakSet<http.Server>()
@@ -44,6 +44,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
 
   const acceptHttp = removeHttpListener(server)
   const http = options.protocol === 'auto' ? { accept: httpAcceptor(server, acceptHttp), keepAliveTimeout: httpKeepAliveTimeout } : undefined
+  const { Application } = loadApplication()
   const application = new Application(server, settings(options), http)
   server.on('connection', (socket: Socket) => application.accept(socket))
 

@@ -1,8 +1,9 @@
 // The client's certificate, from the variables web servers pass, in the form node's TLSSocket gives it.
 
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { PeerCertificate } from 'node:tls'
 import { distinguishedName } from '../cgi/distinguished-name'
+import { loadCrypto } from './on-demand'
 
 /** What a TLS connection of the client is known to have, from CGI meta-variables. */
 export interface ClientCertificate {
@@ -69,6 +70,7 @@ function parsed(text: string | undefined): X509Certificate | undefined {
   try {
     const certificate = text.includes('%') ? decodeURIComponent(text) : text
     const base64 = certificate.replace(/-----(?:BEGIN|END) CERTIFICATE-----/g, '').replace(/\s/g, '')
+    const { X509Certificate } = loadCrypto()
     return new X509Certificate(Buffer.from(base64, 'base64'))
   } catch {
     // Cut off or garbled on its way: what else is known of it still holds.

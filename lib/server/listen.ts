@@ -3,9 +3,8 @@
 import { existsSync } from 'node:fs'
 import type * as http from 'node:http'
 import { dirname } from 'node:path'
-import { isMainThread } from 'node:worker_threads'
-import cluster from 'node:cluster'
 import { isLoopback, listenCall, type ListenTarget, processEnvironment } from './listen-target'
+import { loadCluster, loadWorkerThreads } from './on-demand'
 import { accountId, checkPath, existing, isFile, removeStale, setRights, withRights } from './unix-socket'
 
 const OWNER_ONLY = 0o600
@@ -80,7 +79,7 @@ function listenUnix(
   checkPath(path)
   const uid = accountId('passwd', owner)
   const gid = accountId('group', group)
-  if (cluster.isWorker && rest.exclusive !== true) {
+  if (loadCluster().isWorker && rest.exclusive !== true) {
     // The primary's umask counts until then; nothing here can make that instant go away.
     server.once('listening', () => setRights(path, mode, uid, gid))
     netListen(bindOptions)
@@ -181,5 +180,5 @@ function warnOfOpenPort(host: string): void {
 
 /** Whether a web server can have started this process by itself; a worker thread shares its fd 0 with others. */
 export function isSpawned(): boolean {
-  return isMainThread && process.argv[1] !== undefined
+  return loadWorkerThreads().isMainThread && process.argv[1] !== undefined
 }

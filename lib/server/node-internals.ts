@@ -1,7 +1,6 @@
 // The places where node's http objects are touched beyond their documentation, each with what happens when a future
 // node no longer has it. Everything else in lib/ uses public API only.
 
-import { EventEmitter } from 'node:events'
 import * as http from 'node:http'
 import * as net from 'node:net'
 
@@ -317,9 +316,6 @@ export function detachSocket(res: http.ServerResponse, socket: AssignableSocket)
   ;(res as { socket: unknown }).socket = null
 }
 
-/** By which an EventEmitter knows that its table of events has places that are undefined: `removeListener()` leaves it alone then. */
-export const shapeMode = findSymbol(new EventEmitter(), 'shapeMode')
-
 /** Whether 'close' can come without a turn of the event loop: nobody listens, and no 'finish' listener is still to run that might. */
 export function canCloseNow(res: http.ServerResponse): boolean {
   return res.listenerCount('close') === 0 && res.listenerCount('finish') <= 1
@@ -365,17 +361,6 @@ export function messageClasses(server: http.Server): { Request: typeof http.Inco
     Request: ((request && hidden[request]) as typeof http.IncomingMessage | undefined) ?? http.IncomingMessage,
     Response: ((response && hidden[response]) as typeof http.ServerResponse | undefined) ?? http.ServerResponse,
   }
-}
-
-type ConnectionListener = (socket: net.Socket) => void
-
-/** Takes node's HTTP parser off a server; returns it, so that HTTP can still be served beside FastCGI. */
-export function removeHttpListener(server: http.Server): ConnectionListener | undefined {
-  const exported = (http as unknown as { _connectionListener?: ConnectionListener })._connectionListener
-  const listeners = server.listeners('connection') as ConnectionListener[]
-  const found = listeners.find((listener) => listener === exported) ?? listeners.find((listener) => listener.name === 'connectionListener')
-  if (found !== undefined) server.removeListener('connection', found)
-  return found
 }
 
 const READ_SIZE = 65_536

@@ -4,7 +4,6 @@
 import { EventEmitter } from 'node:events'
 import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
-import { shapeMode } from './node-internals'
 import { both, type WriteDone, type WritesDone } from './write-done'
 
 /** What a request's socket asks of its request. */
@@ -555,6 +554,8 @@ export class RequestSocket {
 export interface RequestSocket extends EventEmitter {}
 // `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http, without their constructors.
 Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
+const shapeMode = Object.getOwnPropertySymbols(new EventEmitter()).find((symbol) => symbol.description === 'shapeMode')
+// By this an EventEmitter knows that its table of events has places that are undefined: `removeListener()` leaves it alone then.
 if (shapeMode !== undefined) Object.defineProperty(RequestSocket.prototype, shapeMode, { value: true, writable: true })
 
 function sizeOf({ data, encoding }: Held): number {

@@ -1,10 +1,10 @@
 // Unix sockets to listen on: a stale file is replaced only once a refused connection proves it stale, and the new one
 // never has wider rights than asked for. Knows files, not servers.
 
-import { execFileSync } from 'node:child_process'
 import { chmodSync, lchownSync, lstatSync, readFileSync, type Stats, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { FastCGIError, OptionError } from '../errors'
+import { loadChildProcess } from './on-demand'
 
 /** Bytes of a path in `sockaddr_un`, without the NUL at its end. unix(7) */
 const MAX_PATH = process.platform === 'linux' ? 107 : 103
@@ -133,7 +133,7 @@ export function accountId(database: 'passwd' | 'group', name: string | number | 
 /** getent asks every source the system knows (LDAP, ...); without it the file must do. */
 function accounts(database: 'passwd' | 'group', name: string): string {
   try {
-    return execFileSync('getent', [database, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return loadChildProcess().execFileSync('getent', [database, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch {
     return readFileSync(`/etc/${database}`, 'utf8')
   }

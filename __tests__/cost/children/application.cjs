@@ -3,8 +3,6 @@ const { AsyncResource } = require('node:async_hooks')
 const http = require('node:http')
 const v8 = require('node:v8')
 const { createServer } = require('../../..')
-const { Request } = require('../../../dist/server/request')
-const { RequestSocket } = require('../../../dist/server/socket')
 
 const [path, kind] = process.argv.slice(2)
 const ANSWER = 'hello world\n'
@@ -27,7 +25,14 @@ function expressApp() {
 const handlers = { plain: () => plain, upload: () => upload, express: expressApp }
 const server = createServer(handlers[kind]())
 let transport
+// No entry point has the classes behind a request, so they are taken from the first one.
+let RequestSocket
+let Request
 server.on('connection', (socket) => { transport = socket })
+server.once('request', ({ socket }) => {
+  RequestSocket = socket.constructor
+  Request = RequestSocket.hostOf(socket).constructor
+})
 server.listen(path, () => process.send('listening'))
 
 /** How many objects are alive, once all garbage is gone: it is collected before they are counted. */

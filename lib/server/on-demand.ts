@@ -1,0 +1,30 @@
+// What takes milliseconds to load, and most processes need late or never. Loaded when it is first asked for.
+/* eslint-disable @typescript-eslint/no-require-imports -- import() would give a promise, and Node 20 has process.getBuiltinModule() only since 20.16 */
+
+import type * as childProcess from 'node:child_process'
+import type cluster from 'node:cluster'
+import type * as crypto from 'node:crypto'
+import type * as workerThreads from 'node:worker_threads'
+import type * as application from './application'
+
+/** Everything that serves requests. Imports are waited for at the start of a process, whether there will be a server or not. */
+export function loadApplication(): typeof application {
+  return require('./application') as typeof application
+}
+
+export function loadCrypto(): typeof crypto {
+  return require('node:crypto') as typeof crypto
+}
+
+export function loadChildProcess(): typeof childProcess {
+  return require('node:child_process') as typeof childProcess
+}
+
+/** `net.Server.listen()` loads it in any case. */
+export function loadCluster(): typeof cluster {
+  return require('node:cluster') as typeof cluster
+}
+
+export function loadWorkerThreads(): typeof workerThreads {
+  return require('node:worker_threads') as typeof workerThreads
+}
