@@ -19,6 +19,7 @@ const chunks = {
   // bench/micro.mjs measures these two by themselves.
   cgi: ['cgi/request-head', 'cgi/response-head'],
   'protocol/codec': ['protocol/index'],
+  'client/client': ['client/index'],
   // In the folder of its sources, where `require('./application')` means the same.
   'server/server': ['server/server', 'server/cgi-params'],
 }
