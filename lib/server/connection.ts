@@ -76,6 +76,8 @@ interface Flight {
 export class Connection implements RequestHost {
   readonly writer = new RecordWriter()
   readonly context: AsyncResource
+  /** Where the application keeps it among all connections. */
+  place = -1
   /** When the server's clock first found it idle; NaN while it is not. */
   private idleSince = Number.NaN
 
