@@ -46,7 +46,8 @@ export class RecordReader {
   private expect = Expect.HEADER
   private contentLeft = 0
   private skipLeft = 0
-  private readonly header = Buffer.alloc(HEADER_LENGTH)
+  /** Made when a header is first cut in two, which few ever are. */
+  private header: Buffer | undefined
   private headerFilled = 0
   private kept: Buffer[] = []
 
@@ -126,12 +127,14 @@ export class RecordReader {
     let header = this.input
     let at = this.at
     if (this.headerFilled > 0 || left < HEADER_LENGTH) {
+      if (left === 0) return this.drained()
       const wanted = Math.min(left, HEADER_LENGTH - this.headerFilled)
+      this.header ??= Buffer.alloc(HEADER_LENGTH)
       this.input.copy(this.header, this.headerFilled, at, at + wanted)
       this.headerFilled += wanted
       this.at += wanted
       // The version is judged as soon as it is there: a peer that does not speak FastCGI may never send 8 bytes.
-      if (this.headerFilled > 0) this.checkVersion(this.header[0] ?? 0)
+      this.checkVersion(this.header[0] ?? 0)
       if (this.headerFilled < HEADER_LENGTH) return this.drained()
       header = this.header
       at = 0

@@ -12,7 +12,6 @@ import { RecordReader } from '../protocol/reader'
 import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../protocol/records'
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
-import { define } from './listen-hook'
 import { ChunkUse, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
@@ -83,7 +82,7 @@ export class Connection implements RequestHost {
 
   private readonly host: ConnectionHost
   private readonly transport: Socket & { _httpMessage?: unknown }
-  private readonly endTransport: (...args: never[]) => unknown
+  private readonly endTransport: Socket['end']
   private readonly reader = new RecordReader()
   private readonly requests = new RequestTable()
   private readonly onWritten = (error?: Error | null): void => this.written(error)
@@ -128,9 +127,9 @@ export class Connection implements RequestHost {
     this.host = host
     this.transport = transport
     this.context = context
-    this.endTransport = transport.end.bind(transport)
+    this.endTransport = transport.end
     // Packages for a graceful shutdown end the sockets of 'connection' that they think idle: these carry many requests.
-    define(transport, { end: (...args: unknown[]) => this.endGracefully(args) })
+    transport.end = (...args: unknown[]) => this.endGracefully(args)
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
@@ -144,7 +143,7 @@ export class Connection implements RequestHost {
 
   private endGracefully(args: unknown[]): Socket {
     if (this.requests.size > 0 && args.every((argument) => argument === undefined)) this.closeWhenIdle = true
-    else Reflect.apply(this.endTransport, undefined, args)
+    else Reflect.apply(this.endTransport, this.transport, args)
     return this.transport
   }
 

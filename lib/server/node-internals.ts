@@ -337,6 +337,7 @@ probe.destroy()
 
 // One buffer for every connection: it is read out before the callback returns, and an idle connection then owns none.
 // Windows fills buffers behind our back (overlapped reads), so there each connection needs its own.
+const isShared = process.platform !== 'win32'
 const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_SIZE)
 
 interface StreamHandle {
@@ -366,21 +367,28 @@ export function readInto(socket: net.Socket, receive: Receive): void {
     socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, true))
     return
   }
-  const isShared = process.platform !== 'win32'
-  let current = isShared ? sharedReadBuffer : Buffer.allocUnsafeSlow(READ_SIZE)
-  let use = ChunkUse.READ
-  setHidden(socket, kBuffer, current)
-  setHidden(socket, kBufferCb, (length: number) => {
-    use = receive(current, length, current !== sharedReadBuffer)
+  const internals = socket as unknown as Record<symbol, unknown>
+  const first = isShared ? sharedReadBuffer : Buffer.allocUnsafeSlow(READ_SIZE)
+  internals[kBuffer] = first
+  internals[kBufferCb] = (length: number, chunk: Buffer) => {
+    const isOwn = chunk !== sharedReadBuffer
+    nextReadBuffer = bufferAfter(receive(chunk, length, isOwn), isOwn)
     return true
-  })
-  // Asked after each read: a buffer is the one to use from now on, undefined means the same as before.
-  setHidden(socket, kBufferGen, (): Buffer | undefined => {
-    const isOwn = current !== sharedReadBuffer
-    if (use === ChunkUse.KEPT || (use === ChunkUse.BETTER_KEPT && !isOwn)) current = Buffer.allocUnsafeSlow(READ_SIZE)
-    else if (use === ChunkUse.READ && isOwn && isShared) current = sharedReadBuffer
-    else return undefined
-    return current
-  })
-  handle.useUserBuffer(current)
+  }
+  internals[kBufferGen] = takeNextReadBuffer
+  handle.useUserBuffer(first)
+}
+
+function bufferAfter(use: ChunkUse, isOwn: boolean): Buffer | undefined {
+  if (use === ChunkUse.KEPT || (use === ChunkUse.BETTER_KEPT && !isOwn)) return Buffer.allocUnsafeSlow(READ_SIZE)
+  return use === ChunkUse.READ && isOwn && isShared ? sharedReadBuffer : undefined
+}
+
+// node asks for it right after each read: a buffer is the one to use from now on, undefined means the same as before.
+let nextReadBuffer: Buffer | undefined
+
+function takeNextReadBuffer(): Buffer | undefined {
+  const next = nextReadBuffer
+  nextReadBuffer = undefined
+  return next
 }
