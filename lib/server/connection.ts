@@ -111,6 +111,8 @@ export class Connection implements RequestHost {
   private closingSince = Number.NaN
   /** Close as soon as no request is active. */
   private closeWhenIdle = false
+  /** The web server sends no request behind the one that is answered. */
+  private isForOneRequest = false
   /** Ids of requests that are over and whose STDIN is not: a close now could destroy an answer on its way. */
   private unread: Set<number> | undefined
   /** Our side is ended, and what still comes is discarded. */
@@ -356,7 +358,9 @@ export class Connection implements RequestHost {
   ended(request: Request): void {
     this.release(request)
     if (!request.stdinEnded) this.noteUnread(request.id)
-    if (!request.keepConnection) this.closeWhenIdle = true
+    if (request.keepConnection) return
+    this.closeWhenIdle = true
+    this.isForOneRequest = true
   }
 
   private noteUnread(id: number): void {
@@ -603,6 +607,23 @@ export class Connection implements RequestHost {
     this.transport.destroySoon()
   }
 
+  /**
+   * Closes without ending our side first, which would be a system call and a turn of the event loop more: the operating system has
+   * the whole answer, and sends the end behind it. Not where a web server may send one more request: unread, that would be
+   * answered with a reset, which can overtake the answer.
+   */
+  private closeAtOnce(): void {
+    this.isClosed = true
+    this.transport.destroy()
+  }
+
+  private get canCloseAtOnce(): boolean {
+    const { transport, host } = this
+    if (transport.writableLength > 0 || this.flights.length > 0) return false
+    // 'close' of a server comes behind that of its last response, which is still to come.
+    return transport.listenerCount('finish') === 0 && !host.isClosing
+  }
+
   /** Closes with a record that no web server can read, once it has had time to read what comes before. */
   private breakOff(requestId: number): void {
     if (this.isClosed) return
@@ -626,6 +647,7 @@ export class Connection implements RequestHost {
       return
     }
     if (this.unread !== undefined && this.unread.size > 0) this.linger()
+    else if (this.isForOneRequest && this.canCloseAtOnce) this.closeAtOnce()
     else this.close()
   }
 
