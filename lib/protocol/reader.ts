@@ -49,7 +49,8 @@ export class RecordReader {
   /** Made when a header is first cut in two, which few ever are. */
   private header: Buffer | undefined
   private headerFilled = 0
-  private kept: Buffer[] = []
+  /** What is there of content that must be whole. */
+  private kept: Buffer | undefined
 
   /** The current fragment as a view; copy it if it must outlive the next call. */
   get content(): Buffer {
@@ -221,7 +222,7 @@ export class RecordReader {
 
   /** Gathers content that must be whole; pieces are kept only as they arrive. */
   private collect(left: number): boolean {
-    if (this.kept.length === 0 && left >= this.contentLeft) {
+    if (this.kept === undefined && left >= this.contentLeft) {
       this.fragment(this.contentLeft)
       this.expect = Expect.SKIP
       return true
@@ -231,20 +232,20 @@ export class RecordReader {
     this.at += length
     this.contentLeft -= length
     if (this.contentLeft > 0) return false
-    const whole = this.kept[0] ?? NOTHING
-    this.kept = []
+    const whole = this.kept ?? NOTHING
+    this.kept = undefined
     return this.complete(whole, 0, this.contentLength)
   }
 
   private keep(piece: Buffer): void {
     // One buffer that doubles: a list of one-byte pieces would cost a hundred times its content.
     const filled = this.contentLength - this.contentLeft
-    let target = this.kept[0]
+    let target = this.kept
     if (target === undefined || target.length < filled + piece.length) {
       const larger = Buffer.allocUnsafe(Math.min(this.contentLength, Math.max(64, 2 * (filled + piece.length))))
       if (target !== undefined) target.copy(larger, 0, 0, filled)
       target = larger
-      this.kept = [larger]
+      this.kept = larger
     }
     piece.copy(target, filled)
   }

@@ -136,7 +136,7 @@ export class Connection implements RequestHost {
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
     this.updateRef()
-    readInto(transport, (chunk, length, isOwn) => this.receive(chunk, length, isOwn))
+    readInto(transport, this)
     if (firstBytes === undefined) return
     // It was read as a stream until now, and stands still.
     transport.resume()
@@ -160,7 +160,8 @@ export class Connection implements RequestHost {
 
   // ---- input
 
-  private receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse {
+  /** Bytes came from the web server; see {@link readInto}. */
+  receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse {
     if (this.isClosed) return ChunkUse.READ
     this.chunkUse = ChunkUse.READ
     this.isChunkOwn = isOwn

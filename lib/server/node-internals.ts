@@ -354,17 +354,19 @@ export const enum ChunkUse {
   KEPT,
 }
 
-/** Gets `length` bytes at the start of `chunk`. They are valid during the call only, unless the chunk is the reader's own. */
-type Receive = (chunk: Buffer, length: number, isOwn: boolean) => ChunkUse
+interface Receiver {
+  /** Gets `length` bytes at the start of `chunk`. They are valid during the call only, unless the chunk is the reader's own. */
+  receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse
+}
 
 /**
- * Has every chunk that arrives on a socket handed to `receive`. Where node allows it, all reads go to one buffer instead
+ * Has every chunk that arrives on a socket handed to `receiver`. Where node allows it, all reads go to one buffer instead
  * of a fresh 64 KiB allocation each: measured as the largest single saving on the read path.
  */
-export function readInto(socket: net.Socket, receive: Receive): void {
+export function readInto(socket: net.Socket, receiver: Receiver): void {
   const handle = (socket as unknown as { _handle?: StreamHandle | null })._handle
   if (kBuffer === undefined || kBufferCb === undefined || kBufferGen === undefined || typeof handle?.useUserBuffer !== 'function') {
-    socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, true))
+    socket.on('data', (chunk: Buffer) => receiver.receive(chunk, chunk.length, true))
     return
   }
   const internals = socket as unknown as Record<symbol, unknown>
@@ -372,7 +374,7 @@ export function readInto(socket: net.Socket, receive: Receive): void {
   internals[kBuffer] = first
   internals[kBufferCb] = (length: number, chunk: Buffer) => {
     const isOwn = chunk !== sharedReadBuffer
-    nextReadBuffer = bufferAfter(receive(chunk, length, isOwn), isOwn)
+    nextReadBuffer = bufferAfter(receiver.receive(chunk, length, isOwn), isOwn)
     return true
   }
   internals[kBufferGen] = takeNextReadBuffer
