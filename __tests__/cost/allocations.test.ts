@@ -16,16 +16,28 @@ const LIMITS: [kind: Kind, bytes: number][] = [
   ['upload', 20_500],
 ]
 
+/** Likewise for a connection and its one request, node's socket among it (15 203, on Node 20). */
+const CONNECTION_LIMIT = 16_700
+
 let child: ServingChild
 afterEach(() => child.stop())
 
 it.each(LIMITS)('a small request, %s: at most %d bytes', async (kind, limit) => {
   child = await ServingChild.start(kind, [...INTERPRETED, ...ROOM])
-  await child.requests(WARM_UP)
+  await expectLess(limit, (count) => child.requests(count))
+})
+
+it(`a connection for one small request: at most ${CONNECTION_LIMIT} bytes with it`, async () => {
+  child = await ServingChild.start('plain', [...INTERPRETED, ...ROOM])
+  await expectLess(CONNECTION_LIMIT, (count) => child.connections(count))
+})
+
+async function expectLess(limit: number, send: (count: number) => Promise<void>): Promise<void> {
+  await send(WARM_UP)
   const before = await child.ask('collect')
-  await child.requests(COUNTED)
+  await send(COUNTED)
   const bytes = ((await child.ask('heap')) - before) / COUNTED
   // Far too little would mean that garbage was collected after all, and that this counts nothing.
   expect(bytes).toBeGreaterThan(2_000)
   expect(bytes).toBeLessThan(limit)
-})
+}

@@ -10,6 +10,7 @@ import { connect, type RawClient } from '../support/raw-client'
 import { GET, POST } from '../support/serve'
 
 const get = Buffer.concat([begin(1, { keep: true }), params(1, { ...GET, HTTP_HOST: 'app.example', HTTP_ACCEPT: '*/*' }), stdin(1)])
+const getOnce = Buffer.concat([begin(1, { keep: false }), params(1, { ...GET, HTTP_HOST: 'app.example', HTTP_ACCEPT: '*/*' }), stdin(1)])
 const post = Buffer.concat([begin(1, { keep: true }), params(1, { ...POST, HTTP_HOST: 'app.example', CONTENT_LENGTH: '7' }), stdin(1, 'a=1&b=2'), stdin(1)])
 
 export type Kind = 'plain' | 'upload' | 'express'
@@ -51,6 +52,16 @@ export class ServingChild {
     for (let sent = 0; sent < count; sent++) {
       this.client.send(this.request)
       await this.client.response(1)
+    }
+  }
+
+  /** One after the other, each on a connection of its own, which the application closes. */
+  async connections(count: number): Promise<void> {
+    for (let opened = 0; opened < count; opened++) {
+      const client = await connect(join(this.folder, 's'))
+      client.send(getOnce)
+      await client.response(1)
+      await client.closed
     }
   }
 

@@ -33,12 +33,16 @@ class WriteLedger implements Ledger {
 
 /** Every method of the handle that writes: `writeBuffer`, `writev`, `writeLatin1String` and the like. */
 function countWrites(transport: Socket, count: () => void): void {
+  countCalls(transport, /^write/, count)
+}
+
+function countCalls(transport: Socket, names: RegExp, count: (name: string) => void): void {
   const handle = (transport as unknown as { _handle: Record<string, unknown> })._handle
-  for (const name of namesOf(handle).filter((method) => method.startsWith('write') && typeof handle[method] === 'function')) {
-    const write = handle[name] as (...args: unknown[]) => unknown
+  for (const name of namesOf(handle).filter((method) => names.test(method) && typeof handle[method] === 'function')) {
+    const call = handle[name] as (...args: unknown[]) => unknown
     handle[name] = (...args: unknown[]): unknown => {
-      count()
-      return write.apply(handle, args)
+      count(name)
+      return call.apply(handle, args)
     }
   }
 }
@@ -76,6 +80,55 @@ describe('a small response', () => {
     const expected = [record(STDOUT, ID, HEADS[name] + ANSWER), record(STDOUT, ID), record(END_REQUEST, ID, Buffer.alloc(8))]
     expect(Buffer.concat(received).toString('latin1')).toBe(Buffer.concat(expected).toString('latin1'))
   })
+})
+
+describe('a connection for one request', () => {
+  const ENDED_AND_CLOSED = [expect.stringMatching(/^write/), 'shutdown', 'close']
+
+  it('is written to and closed: two calls of the operating system behind reading', async () => {
+    expect(await callsFor((_req, res) => res.end(ANSWER))).toEqual([expect.stringMatching(/^write/), 'close'])
+  })
+
+  it('so is one whose answer comes in a later turn', async () => {
+    expect(await callsFor((_req, res) => void setImmediate(() => res.end(ANSWER)))).toEqual([expect.stringMatching(/^write/), 'close'])
+  })
+
+  it('is ended before it is closed where somebody waits for its "finish"', async () => {
+    expect(await callsFor((_req, res) => res.end(ANSWER), (transport) => transport.on('finish', () => undefined))).toEqual(ENDED_AND_CLOSED)
+  })
+
+  it('is ended before it is closed where the operating system did not take the answer at once', async () => {
+    const calls = await callsFor((_req, res) => res.end(Buffer.alloc(4_194_304)))
+    expect(calls.slice(-2)).toEqual(['shutdown', 'close'])
+  })
+
+  it('is ended before it is closed where the server is closing: its "close" comes behind that of the response', async () => {
+    const events: string[] = []
+    const calls = await callsFor(function (this: http.Server, _req, res) {
+      res.on('close', () => events.push('res close'))
+      this.on('close', () => events.push('server close')).close()
+      res.end(ANSWER)
+    })
+    expect(calls).toEqual(ENDED_AND_CLOSED)
+    expect(events).toEqual(['res close', 'server close'])
+  })
+
+  async function callsFor(handler: http.RequestListener, accepted?: (transport: Socket) => void): Promise<string[]> {
+    const calls: string[] = []
+    const { server, client } = await serve(handler)
+    const closed = new Promise<void>((resolve) => {
+      server.prependListener('connection', (transport: Socket) => {
+        countCalls(transport, /^(?:write|shutdown|close$)/, (name) => calls.push(name))
+        transport.on('close', () => resolve())
+        accepted?.(transport)
+      })
+    })
+    const web = await client()
+    web.send(begin(ID, { keep: false }), params(ID, GET), stdin(ID))
+    await web.response(ID)
+    await closed
+    return calls
+  }
 })
 
 describe('what is answered together leaves together', () => {

@@ -46,9 +46,11 @@ export class RecordReader {
   private expect = Expect.HEADER
   private contentLeft = 0
   private skipLeft = 0
-  private readonly header = Buffer.alloc(HEADER_LENGTH)
+  /** Made when a header is first cut in two, which few ever are. */
+  private header: Buffer | undefined
   private headerFilled = 0
-  private kept: Buffer[] = []
+  /** What is there of content that must be whole. */
+  private kept: Buffer | undefined
 
   /** The current fragment as a view; copy it if it must outlive the next call. */
   get content(): Buffer {
@@ -126,12 +128,14 @@ export class RecordReader {
     let header = this.input
     let at = this.at
     if (this.headerFilled > 0 || left < HEADER_LENGTH) {
+      if (left === 0) return this.drained()
       const wanted = Math.min(left, HEADER_LENGTH - this.headerFilled)
+      this.header ??= Buffer.alloc(HEADER_LENGTH)
       this.input.copy(this.header, this.headerFilled, at, at + wanted)
       this.headerFilled += wanted
       this.at += wanted
       // The version is judged as soon as it is there: a peer that does not speak FastCGI may never send 8 bytes.
-      if (this.headerFilled > 0) this.checkVersion(this.header[0] ?? 0)
+      this.checkVersion(this.header[0] ?? 0)
       if (this.headerFilled < HEADER_LENGTH) return this.drained()
       header = this.header
       at = 0
@@ -218,7 +222,7 @@ export class RecordReader {
 
   /** Gathers content that must be whole; pieces are kept only as they arrive. */
   private collect(left: number): boolean {
-    if (this.kept.length === 0 && left >= this.contentLeft) {
+    if (this.kept === undefined && left >= this.contentLeft) {
       this.fragment(this.contentLeft)
       this.expect = Expect.SKIP
       return true
@@ -228,20 +232,20 @@ export class RecordReader {
     this.at += length
     this.contentLeft -= length
     if (this.contentLeft > 0) return false
-    const whole = this.kept[0] ?? NOTHING
-    this.kept = []
+    const whole = this.kept ?? NOTHING
+    this.kept = undefined
     return this.complete(whole, 0, this.contentLength)
   }
 
   private keep(piece: Buffer): void {
     // One buffer that doubles: a list of one-byte pieces would cost a hundred times its content.
     const filled = this.contentLength - this.contentLeft
-    let target = this.kept[0]
+    let target = this.kept
     if (target === undefined || target.length < filled + piece.length) {
       const larger = Buffer.allocUnsafe(Math.min(this.contentLength, Math.max(64, 2 * (filled + piece.length))))
       if (target !== undefined) target.copy(larger, 0, 0, filled)
       target = larger
-      this.kept = [larger]
+      this.kept = larger
     }
     piece.copy(target, filled)
   }

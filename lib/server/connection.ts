@@ -12,7 +12,6 @@ import { RecordReader } from '../protocol/reader'
 import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../protocol/records'
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
-import { define } from './listen-hook'
 import { ChunkUse, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
@@ -76,12 +75,14 @@ interface Flight {
 export class Connection implements RequestHost {
   readonly writer = new RecordWriter()
   readonly context: AsyncResource
+  /** Where the application keeps it among all connections. */
+  place = -1
   /** When the server's clock first found it idle; NaN while it is not. */
   private idleSince = Number.NaN
 
   private readonly host: ConnectionHost
   private readonly transport: Socket & { _httpMessage?: unknown }
-  private readonly endTransport: (...args: never[]) => unknown
+  private readonly endTransport: Socket['end']
   private readonly reader = new RecordReader()
   private readonly requests = new RequestTable()
   private readonly onWritten = (error?: Error | null): void => this.written(error)
@@ -112,6 +113,8 @@ export class Connection implements RequestHost {
   private closingSince = Number.NaN
   /** Close as soon as no request is active. */
   private closeWhenIdle = false
+  /** The web server sends no request behind the one that is answered. */
+  private isForOneRequest = false
   /** Ids of requests that are over and whose STDIN is not: a close now could destroy an answer on its way. */
   private unread: Set<number> | undefined
   /** Our side is ended, and what still comes is discarded. */
@@ -128,14 +131,14 @@ export class Connection implements RequestHost {
     this.host = host
     this.transport = transport
     this.context = context
-    this.endTransport = transport.end.bind(transport)
+    this.endTransport = transport.end
     // Packages for a graceful shutdown end the sockets of 'connection' that they think idle: these carry many requests.
-    define(transport, { end: (...args: unknown[]) => this.endGracefully(args) })
+    transport.end = (...args: unknown[]) => this.endGracefully(args)
     transport.on('error', noop)
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
     this.updateRef()
-    readInto(transport, (chunk, length, isOwn) => this.receive(chunk, length, isOwn))
+    readInto(transport, this)
     if (firstBytes === undefined) return
     // It was read as a stream until now, and stands still.
     transport.resume()
@@ -144,7 +147,7 @@ export class Connection implements RequestHost {
 
   private endGracefully(args: unknown[]): Socket {
     if (this.requests.size > 0 && args.every((argument) => argument === undefined)) this.closeWhenIdle = true
-    else Reflect.apply(this.endTransport, undefined, args)
+    else Reflect.apply(this.endTransport, this.transport, args)
     return this.transport
   }
 
@@ -159,7 +162,8 @@ export class Connection implements RequestHost {
 
   // ---- input
 
-  private receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse {
+  /** Bytes came from the web server; see {@link readInto}. */
+  receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse {
     if (this.isClosed) return ChunkUse.READ
     this.chunkUse = ChunkUse.READ
     this.isChunkOwn = isOwn
@@ -359,7 +363,9 @@ export class Connection implements RequestHost {
   ended(request: Request): void {
     this.release(request)
     if (!request.stdinEnded) this.noteUnread(request.id)
-    if (!request.keepConnection) this.closeWhenIdle = true
+    if (request.keepConnection) return
+    this.closeWhenIdle = true
+    this.isForOneRequest = true
   }
 
   private noteUnread(id: number): void {
@@ -612,6 +618,23 @@ export class Connection implements RequestHost {
     this.transport.destroySoon()
   }
 
+  /**
+   * Closes without ending our side first, which would be a system call and a turn of the event loop more: the operating system has
+   * the whole answer, and sends the end behind it. Not where a web server may send one more request: unread, that would be
+   * answered with a reset, which can overtake the answer.
+   */
+  private closeAtOnce(): void {
+    this.isClosed = true
+    this.transport.destroy()
+  }
+
+  private get canCloseAtOnce(): boolean {
+    const { transport, host } = this
+    if (transport.writableLength > 0 || this.flights.length > 0) return false
+    // 'close' of a server comes behind that of its last response, which is still to come.
+    return transport.listenerCount('finish') === 0 && !host.isClosing
+  }
+
   /** Closes with a record that no web server can read, once it has had time to read what comes before. */
   private breakOff(requestId: number): void {
     if (this.isClosed) return
@@ -635,6 +658,7 @@ export class Connection implements RequestHost {
       return
     }
     if (this.unread !== undefined && this.unread.size > 0) this.linger()
+    else if (this.isForOneRequest && this.canCloseAtOnce) this.closeAtOnce()
     else this.close()
   }
 

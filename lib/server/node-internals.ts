@@ -373,6 +373,7 @@ probe.destroy()
 
 // One buffer for every connection: it is read out before the callback returns, and an idle connection then owns none.
 // Windows fills buffers behind our back (overlapped reads), so there each connection needs its own.
+const isShared = process.platform !== 'win32'
 const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_SIZE)
 
 interface StreamHandle {
@@ -389,34 +390,43 @@ export const enum ChunkUse {
   KEPT,
 }
 
-/** Gets `length` bytes at the start of `chunk`. They are valid during the call only, unless the chunk is the reader's own. */
-type Receive = (chunk: Buffer, length: number, isOwn: boolean) => ChunkUse
+interface Receiver {
+  /** Gets `length` bytes at the start of `chunk`. They are valid during the call only, unless the chunk is the reader's own. */
+  receive(chunk: Buffer, length: number, isOwn: boolean): ChunkUse
+}
 
 /**
- * Has every chunk that arrives on a socket handed to `receive`. Where node allows it, all reads go to one buffer instead
+ * Has every chunk that arrives on a socket handed to `receiver`. Where node allows it, all reads go to one buffer instead
  * of a fresh 64 KiB allocation each: measured as the largest single saving on the read path.
  */
-export function readInto(socket: net.Socket, receive: Receive): void {
+export function readInto(socket: net.Socket, receiver: Receiver): void {
   const handle = (socket as unknown as { _handle?: StreamHandle | null })._handle
   if (kBuffer === undefined || kBufferCb === undefined || kBufferGen === undefined || typeof handle?.useUserBuffer !== 'function') {
-    socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, true))
+    socket.on('data', (chunk: Buffer) => receiver.receive(chunk, chunk.length, true))
     return
   }
-  const isShared = process.platform !== 'win32'
-  let current = isShared ? sharedReadBuffer : Buffer.allocUnsafeSlow(READ_SIZE)
-  let use = ChunkUse.READ
-  setHidden(socket, kBuffer, current)
-  setHidden(socket, kBufferCb, (length: number) => {
-    use = receive(current, length, current !== sharedReadBuffer)
+  const internals = socket as unknown as Record<symbol, unknown>
+  const first = isShared ? sharedReadBuffer : Buffer.allocUnsafeSlow(READ_SIZE)
+  internals[kBuffer] = first
+  internals[kBufferCb] = (length: number, chunk: Buffer) => {
+    const isOwn = chunk !== sharedReadBuffer
+    nextReadBuffer = bufferAfter(receiver.receive(chunk, length, isOwn), isOwn)
     return true
-  })
-  // Asked after each read: a buffer is the one to use from now on, undefined means the same as before.
-  setHidden(socket, kBufferGen, (): Buffer | undefined => {
-    const isOwn = current !== sharedReadBuffer
-    if (use === ChunkUse.KEPT || (use === ChunkUse.BETTER_KEPT && !isOwn)) current = Buffer.allocUnsafeSlow(READ_SIZE)
-    else if (use === ChunkUse.READ && isOwn && isShared) current = sharedReadBuffer
-    else return undefined
-    return current
-  })
-  handle.useUserBuffer(current)
+  }
+  internals[kBufferGen] = takeNextReadBuffer
+  handle.useUserBuffer(first)
+}
+
+function bufferAfter(use: ChunkUse, isOwn: boolean): Buffer | undefined {
+  if (use === ChunkUse.KEPT || (use === ChunkUse.BETTER_KEPT && !isOwn)) return Buffer.allocUnsafeSlow(READ_SIZE)
+  return use === ChunkUse.READ && isOwn && isShared ? sharedReadBuffer : undefined
+}
+
+// node asks for it right after each read: a buffer is the one to use from now on, undefined means the same as before.
+let nextReadBuffer: Buffer | undefined
+
+function takeNextReadBuffer(): Buffer | undefined {
+  const next = nextReadBuffer
+  nextReadBuffer = undefined
+  return next
 }
