@@ -25,6 +25,8 @@ export interface RequestHost {
   gathered(request: Request): void
   /** The writer's content may leave at the end of this tick. */
   scheduleFlush(): void
+  /** Writes what was gathered if it is much, without waiting for the end of this tick; false when it is not, or not the time. */
+  leaveNow(): boolean
   /** What waits to be written is so little that the operating system takes it at once. */
   readonly isUncongested: boolean
   /** Output was added that no response accounts for: a refusal. */
@@ -141,6 +143,8 @@ export class Request implements SocketHost {
   /** It answers a HEAD request, and its head is out: what follows would be taken for more of it. */
   private isRawHead = false
   private isFinished = false
+  /** The last thing written was nothing, which is how node's `end()` asks to be called back. */
+  private endsNow = false
 
   constructor(host: RequestHost, id: number, keepConnection: boolean, maxParamsSize: number) {
     this.host = host
@@ -460,6 +464,7 @@ export class Request implements SocketHost {
   }
 
   write(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+    this.endsNow = data.length === 0
     return this.outputEnded ? 0 : this.addOutput(data, encoding)
   }
 
@@ -469,11 +474,17 @@ export class Request implements SocketHost {
 
   leave(): boolean {
     this.markGathered()
-    this.host.scheduleFlush()
+    // The last write waits for END_REQUEST to leave with it: node calls the response ended a little later.
+    if (this.endsNow || !this.host.leaveNow()) this.host.scheduleFlush()
     return this.host.isUncongested
   }
 
   await(bytes: number, done: WriteDone[] | undefined): void {
+    if (!this.isGathered) {
+      // It left already; this waits for the write under way.
+      this.markGathered()
+      this.host.scheduleFlush()
+    }
     // What follows the write ('drain', callbacks, 'finish') happens in its context, as node's WriteWrap sees to.
     this.gatheredContext ??= new AsyncResource('FASTCGIWRITE')
     this.gatheredBytes += bytes
