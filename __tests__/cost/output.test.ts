@@ -2,6 +2,7 @@
 
 import type * as http from 'node:http'
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { begin, END_REQUEST, params, record, STDOUT, stdin } from '../support/fcgi-bytes'
 import { GET, serve, stopAll } from '../support/serve'
 import { ALL, ANSWER, EXCHANGES, ID, keepLedger, type Ledger, perRequest } from './exchange'
@@ -147,6 +148,11 @@ describe('what is answered together leaves together', () => {
 
   it('a hundred answers to requests of one chunk are one write', async () => {
     expect(await writesFor((_req, res) => res.end(ANSWER), Array.from({ length: 100 }, (_, index) => index + 1))).toBe(1)
+  })
+
+  it('a body in pieces of 64 KiB is one write for each of them, and one for the end', async () => {
+    const pieces = Array.from({ length: 16 }, () => Buffer.alloc(65_536))
+    expect(await writesFor((_req, res) => { Readable.from(pieces, { objectMode: false }).pipe(res) }, [1])).toBeLessThanOrEqual(17)
   })
 
   async function writesFor(handler: http.RequestListener, ids: readonly number[]): Promise<number> {

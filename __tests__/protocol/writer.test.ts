@@ -125,14 +125,24 @@ describe('large content', () => {
     expect(taken[1]).toHaveLength(16_385)
   })
 
-  it.each([16_385, 65_528, 65_529, 65_535, 65_536, 131_056, 131_057, 1_000_000])('%i bytes are cut into aligned records', (length) => {
+  it.each([16_385, 65_528, 65_529, 65_535, 65_536, 131_056, 131_057, 1_000_000])('%i bytes are cut into records of 65528, what is beyond them first', (length) => {
     const writer = new RecordWriter()
     const content = Buffer.from(Array.from({ length }, (_byte, i) => (i * 13 + (i >> 8)) & 255))
     expect(writer.stream(6, 7, content)).toBe(length)
     const records = parseRecords(take(writer))
     expect(contents(records, STDOUT, 7).equals(content)).toBe(true)
     expect(records).toHaveLength(Math.ceil(length / 65_528))
-    expect(records.slice(0, -1).every((record) => record.content.length % 8 === 0)).toBe(true)
+    expect(records.slice(1).every((record) => record.content.length === 65_528)).toBe(true)
+  })
+
+  it.each([
+    ['65536', 65_536, 2],
+    ['a mebibyte', 1_048_576, 32],
+    ['half a record more than one', 100_000, 4],
+  ])('of %s bytes is a buffer per record, and one in front of each', (_size, length, pieces) => {
+    const writer = new RecordWriter()
+    writer.stream(6, 1, Buffer.alloc(length))
+    expect(writer.take()).toHaveLength(pieces)
   })
 
   it('keeps its place between small content', () => {
@@ -142,7 +152,7 @@ describe('large content', () => {
     writer.stream(6, 1, 'tail')
     writer.endStream(6, 1)
     const records = parseRecords(take(writer))
-    expect(records.map((record) => record.content.length)).toEqual([4, 65_528, 4472, 4, 0])
+    expect(records.map((record) => record.content.length)).toEqual([4476, 65_528, 4, 0])
     expect(contents(records, STDOUT, 1).toString()).toBe(`head${'x'.repeat(70_000)}tail`)
   })
 

@@ -183,12 +183,21 @@ export class RecordWriter {
     this.length += HEADER_LENGTH
   }
 
+  /** What is beyond whole cuts goes first: small enough to be copied, it shares a piece with the header behind it. */
   private large(type: number, requestId: number, content: Uint8Array): void {
     const bytes = Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength)
-    for (let at = 0; at < bytes.length; at += CUT) {
-      const piece = bytes.subarray(at, at + CUT)
-      this.header(type, requestId, piece.length)
-      this.record(piece)
+    const first = bytes.length % CUT
+    if (first > COPY_LIMIT) {
+      this.header(type, requestId, first)
+      this.record(bytes.subarray(0, first))
+    } else if (first > 0) {
+      const at = this.room(type, requestId, first)
+      bytes.copy(slab, at, 0, first)
+      this.grow(first)
+    }
+    for (let at = first; at < bytes.length; at += CUT) {
+      this.header(type, requestId, CUT)
+      this.record(bytes.subarray(at, at + CUT))
     }
   }
 

@@ -44,6 +44,8 @@ const MAX_CONTROL_BACKLOG = 65_536
 const MAX_OUTPUT_BACKLOG = 1_048_576
 /** Less than any send buffer of a unix socket or of loopback. */
 const TAKEN_AT_ONCE = 65_536
+/** Above this a write is dear enough by itself: it does not wait for others to share it. */
+const LARGE_OUTPUT = 16_384
 const LINGER_IDLE_MS = 5_000
 const LINGER_TOTAL_MS = 30_000
 /** From here on it is cheaper to hand a piece of body on with the chunk it came in than to copy it. */
@@ -460,6 +462,12 @@ export class Connection implements RequestHost {
     return this.transport.writableLength === 0 && this.writer.length <= TAKEN_AT_ONCE
   }
 
+  leaveNow(): boolean {
+    if (this.isReading || this.writer.length <= LARGE_OUTPUT) return false
+    this.flush()
+    return true
+  }
+
   private holdBack(): void {
     this.isHeldBack = true
     this.updateReading()
@@ -513,25 +521,31 @@ export class Connection implements RequestHost {
 
   private send(pieces: readonly Buffer[], before: Flight | undefined): void {
     const { transport, flights } = this
-    const [only] = pieces
-    if (only !== undefined && pieces.length === 1) {
-      transport.write(only)
-    } else {
-      transport.cork()
-      for (const piece of pieces) transport.write(piece)
-      transport.uncork()
+    const last = pieces.length - 1
+    // Nearly always: the operating system takes it, and nobody waits for that.
+    if (last === 0 && flights.length === 0) {
+      transport.write(pieces[0] ?? NOTHING)
+      if (transport.writableLength === 0) return
+      this.landing(before)
+      // A write of nothing, done when those before it are.
+      transport.write(NOTHING, this.onWritten)
+      return
     }
-    // Nearly always: the operating system took it, and nobody waits for that.
-    if (flights.length === 0 && transport.writableLength === 0) return
-    // Every write that is waited for has a flight, so that its callback never settles another one's.
-    let last = flights.at(-1)
+    this.landing(before)
+    if (last > 0) transport.cork()
+    for (let i = 0; i < last; i++) transport.write(pieces[i] ?? NOTHING)
+    transport.write(pieces[last] ?? NOTHING, this.onWritten)
+    if (last > 0) transport.uncork()
+  }
+
+  /** Sees to it that a write that is waited for has a flight, so that its callback never settles another one's. */
+  private landing(before: Flight | undefined): void {
+    let last = this.flights.at(-1)
     if (last === undefined || last === before) {
       last = { request: undefined, bytes: 0, done: undefined, context: undefined, isLast: true }
-      flights.push(last)
+      this.flights.push(last)
     }
     last.isLast = true
-    // A write of nothing, done when those before it are.
-    transport.write(NOTHING, this.onWritten)
   }
 
   /** Callbacks without bytes: they wait for the write before them, if one is under way. */

@@ -25,6 +25,8 @@ export interface RequestHost {
   gathered(request: Request): void
   /** The writer's content may leave at the end of this tick. */
   scheduleFlush(): void
+  /** Writes what was gathered if it is much, without waiting for the end of this tick; false when it is not, or not the time. */
+  leaveNow(): boolean
   /** What waits to be written is so little that the operating system takes it at once. */
   readonly isUncongested: boolean
   /** Output was added that no response accounts for: a refusal. */
@@ -479,13 +481,19 @@ export class Request implements SocketHost {
     return pendingHead === undefined ? 0 : pendingHead.fields.length + pendingHead.status.text.length
   }
 
-  leave(): boolean {
+  leave(isEnd: boolean): boolean {
     this.markGathered()
-    this.host.scheduleFlush()
+    // The last write waits for END_REQUEST to leave with it: node calls the response ended a little later.
+    if (isEnd || !this.host.leaveNow()) this.host.scheduleFlush()
     return this.host.isUncongested
   }
 
   await(bytes: number, done: WritesDone): void {
+    if (!this.isGathered) {
+      // It left already; this waits for the write under way.
+      this.markGathered()
+      this.host.scheduleFlush()
+    }
     // What follows the write ('drain', callbacks, 'finish') happens in its context, as node's WriteWrap sees to.
     this.gatheredContext ??= new AsyncResource('FASTCGIWRITE')
     this.gatheredBytes += bytes

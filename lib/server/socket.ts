@@ -15,8 +15,12 @@ export interface SocketHost {
   readonly headLength: number
   /** Adds output; returns its size in bytes. */
   write(data: string | Uint8Array, encoding: BufferEncoding | undefined): number
-  /** The output added may leave now; true when the operating system takes all of it at once. */
-  leave(): boolean
+  /**
+   * The output added may leave now; true when the operating system takes all of it at once.
+   *
+   * @param isEnd the last thing written was nothing, which is how node's `end()` asks to be called back
+   */
+  leave(isEnd: boolean): boolean
   /** Output on its way: `done` are called once it is with the operating system, or with an error. */
   await(bytes: number, done: WritesDone): void
   /** Output is with the operating system: 'drain' if somebody waits for it, then the callbacks. */
@@ -114,6 +118,7 @@ export class RequestSocket {
   private heldDone: WritesDone = undefined
   /** Bytes that are held at the most; how many it really are is found out when somebody asks. */
   private heldMost = 0
+  private heldEndsEmpty = false
 
   _writableState = new LightWritableState()
 
@@ -154,7 +159,7 @@ export class RequestSocket {
     if (state.corked > 0) return this.hold(data, knownEncoding, callbackOrNone)
     const bytes = this.host.write(data, knownEncoding)
     const more = this.hasRoom(bytes)
-    this.leave(bytes, callbackOrNone)
+    this.leave(bytes, callbackOrNone, data.length === 0)
     return more
   }
 
@@ -168,6 +173,7 @@ export class RequestSocket {
       else this.heldBehind.push(write)
     }
     this.heldDone = both(this.heldDone, done)
+    this.heldEndsEmpty = data.length === 0
     this.heldMost += typeof data === 'string' ? 3 * data.length : data.length
     return this.pendingLength + this.heldMost < this.writableHighWaterMark || this.hasRoom(0)
   }
@@ -186,9 +192,9 @@ export class RequestSocket {
     return more
   }
 
-  private leave(bytes: number, done: WritesDone): void {
+  private leave(bytes: number, done: WritesDone, isEnd: boolean): void {
     this.sentLength += bytes
-    if (this.host.leave() && this.pendingLength === 0) {
+    if (this.host.leave(isEnd) && this.pendingLength === 0) {
       // As on a net.Socket whose write was done at once: it counts as gone, and the callbacks come a tick later.
       if (done !== undefined || this._writableState.needDrain) process.nextTick(settle, this.host, done)
     } else {
@@ -239,7 +245,7 @@ export class RequestSocket {
     this.forgetHeld()
     let bytes = this.host.write(held.data, held.encoding)
     if (heldBehind !== undefined) for (const write of heldBehind) bytes += this.host.write(write.data, write.encoding)
-    this.leave(bytes, heldDone)
+    this.leave(bytes, heldDone, this.heldEndsEmpty)
   }
 
   private forgetHeld(): void {
