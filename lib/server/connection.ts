@@ -101,7 +101,10 @@ export class Connection implements RequestHost {
   private controlBytes = 0
   private controlBacklog = 0
   private readonly flights: Flight[] = []
-  private isReading = false
+  isReading = false
+  /** Requests whose output is to be settled at the end of the chunk that is being read: nearly always one. */
+  private settlingFirst: Request | undefined = undefined
+  private settlingOthers: Request[] | undefined = undefined
   private isChunkOwn = false
   private chunkUse = ChunkUse.READ
   private isFlushScheduled = false
@@ -183,6 +186,7 @@ export class Connection implements RequestHost {
       // Whatever else it is, reading cannot go on behind it: the next bytes would be taken for records.
       if (!(error instanceof ProtocolError)) {
         this.destroy()
+        if (this.settlingFirst !== undefined) this.settleAll(this.settlingFirst)
         throw error
       }
       this.fail(error)
@@ -191,7 +195,21 @@ export class Connection implements RequestHost {
     }
     if (this.pendingCount > 0) for (const request of this.requests.all()) request.keepParams()
     this.flush()
+    if (this.settlingFirst !== undefined) this.settleAll(this.settlingFirst)
     return this.chunkUse
+  }
+
+  settleFirst(request: Request): void {
+    if (this.settlingFirst === undefined) this.settlingFirst = request
+    else (this.settlingOthers ??= []).push(request)
+  }
+
+  private settleAll(first: Request): void {
+    const others = this.settlingOthers
+    this.settlingFirst = undefined
+    this.settlingOthers = undefined
+    first.settleFirst()
+    if (others !== undefined) for (const request of others) request.settleFirst()
   }
 
   keepsChunk(length: number): boolean {

@@ -29,6 +29,10 @@ export interface RequestHost {
   leaveNow(): boolean
   /** What waits to be written is so little that the operating system takes it at once. */
   readonly isUncongested: boolean
+  /** A chunk is being read; what is answered within it leaves at its end. */
+  readonly isReading: boolean
+  /** Has {@link Request.settleFirst} called then. */
+  settleFirst(request: Request): void
   /** Output was added that no response accounts for: a refusal. */
   countControl(bytes: number): void
   /** END_REQUEST was added: the id is free again. FCGI 3.3 */
@@ -144,6 +148,9 @@ export class Request implements SocketHost {
   /** It answers a HEAD request, and its head is out: what follows would be taken for more of it. */
   private isRawHead = false
   private isFinished = false
+  /** What is to be settled before any tick runs, and its context. */
+  private writesDone: WritesDone = undefined
+  private writeResource: AsyncResource | undefined = undefined
 
   constructor(host: RequestHost, id: number, keepConnection: boolean, maxParamsSize: number) {
     this.host = host
@@ -504,6 +511,26 @@ export class Request implements SocketHost {
     if (this.exchange !== undefined) settleExchange(this.exchange, done, null)
   }
 
+  settlesFirst(done: WritesDone): boolean {
+    const { resource } = this
+    if (!doTicksCount || resource === undefined || this.writeResource !== undefined || !this.host.isReading) return false
+    const writeResource = new AsyncResource('FASTCGIWRITE')
+    // The application has no tick waiting: a tick for this would be the first to run.
+    if (writeResource.asyncId() !== resource.asyncId() + 1) return false
+    this.writeResource = writeResource
+    this.writesDone = done
+    this.host.settleFirst(this)
+    return true
+  }
+
+  /** What a tick of its own would do, and in the context it would do it in. */
+  settleFirst(): void {
+    const { writeResource, writesDone, exchange } = this
+    this.writeResource = undefined
+    this.writesDone = undefined
+    if (exchange !== undefined) runIn(writeResource, settleExchange, exchange, writesDone, null)
+  }
+
   private markGathered(): void {
     if (this.isGathered) return
     this.isGathered = true
@@ -737,6 +764,13 @@ export class Request implements SocketHost {
     if (exchange !== undefined) this.run(emitTimeout, exchange)
   }
 }
+
+/** Ticks take their ids from the counter that async resources have theirs from: so it shows whether there was one. */
+const doTicksCount = ((): boolean => {
+  const before = newResource().asyncId()
+  process.nextTick(() => undefined)
+  return newResource().asyncId() === before + 2
+})()
 
 const RESOLVED = Promise.resolve()
 

@@ -25,6 +25,8 @@ export interface SocketHost {
   await(bytes: number, done: WritesDone): void
   /** Output is with the operating system: 'drain' if somebody waits for it, then the callbacks. */
   settled(done: WritesDone): void
+  /** Whether {@link settled} will be called before anything that the application scheduled, without a tick for it. */
+  settlesFirst(done: WritesDone): boolean
   /** The reader of the body wants more. */
   resume(): void
   /** The reader of the body wants a pause. */
@@ -196,7 +198,7 @@ export class RequestSocket {
     this.sentLength += bytes
     if (this.host.leave(isEnd) && this.pendingLength === 0) {
       // As on a net.Socket whose write was done at once: it counts as gone, and the callbacks come a tick later.
-      if (done !== undefined || this._writableState.needDrain) process.nextTick(settle, this.host, done)
+      if ((done !== undefined || this._writableState.needDrain) && !this.host.settlesFirst(done)) process.nextTick(settle, this.host, done)
     } else {
       this.pendingLength += bytes
       this.host.await(bytes, done)
