@@ -113,7 +113,7 @@ export class RecordWriter {
   /**
    * Takes everything gathered, in order.
    *
-   * @returns buffers to be written in one go; the writer keeps no reference and never changes them again
+   * @returns buffers to be written in one go; the writer keeps no reference and never changes them again, unless one is given back
    */
   take(): readonly Buffer[] {
     this.close()
@@ -121,6 +121,11 @@ export class RecordWriter {
     this.pieces = NONE
     this.length = 0
     return taken
+  }
+
+  /** Gives a buffer that was taken back, once nobody needs it any more: its memory is written to again. */
+  giveBack(piece: Buffer): void {
+    if (slabOwner === undefined && piece.byteOffset + piece.length === slabUsed && piece.buffer === slab.buffer) slabUsed = piece.byteOffset
   }
 
   private add(piece: Buffer): void {

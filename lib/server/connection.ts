@@ -3,7 +3,7 @@
 
 import type { AsyncResource } from 'node:async_hooks'
 import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { type ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
 import { KEEP_CONN, ManagementVariable, NULL_REQUEST_ID, ProtocolStatus, RecordType, Role } from '../protocol/constants'
@@ -63,6 +63,7 @@ const CLOSING_GRACE_MS = 50
 const CLOSING_TOTAL_MS = 5_000
 
 const NOTHING = Buffer.alloc(0)
+const { write: writeOfSocket } = Socket.prototype
 
 /** Output on its way to the operating system, in the order written. */
 interface Flight {
@@ -542,8 +543,13 @@ export class Connection implements RequestHost {
     const last = pieces.length - 1
     // Nearly always: the operating system takes it, and nobody waits for that.
     if (last === 0 && flights.length === 0) {
-      transport.write(pieces[0] ?? NOTHING)
-      if (transport.writableLength === 0) return
+      const piece = pieces[0] ?? NOTHING
+      transport.write(piece)
+      if (transport.writableLength === 0) {
+        // Whoever stands in between may look at it later.
+        if (transport.write === writeOfSocket) this.writer.giveBack(piece)
+        return
+      }
       this.landing(before)
       // A write of nothing, done when those before it are.
       transport.write(NOTHING, this.onWritten)
