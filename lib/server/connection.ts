@@ -481,10 +481,8 @@ export class Connection implements RequestHost {
     return this.transport.writableLength === 0 && this.writer.length <= TAKEN_AT_ONCE
   }
 
-  leaveNow(): boolean {
-    if (this.isReading || this.writer.length <= LARGE_OUTPUT) return false
-    this.flush()
-    return true
+  get hasMuch(): boolean {
+    return !this.isReading && this.writer.length > LARGE_OUTPUT
   }
 
   private holdBack(): void {

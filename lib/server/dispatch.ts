@@ -12,6 +12,7 @@ import {
   leaveConnectionToWebServer,
   leaveFramingToWebServer,
   type messageClasses,
+  nopOfNode,
   onHead,
   setHeaders,
 } from './node-internals'
@@ -44,6 +45,7 @@ const responseFinish = diagnostics.channel('http.server.response.finish')
 const DEFAULT_HEADERS_COUNT = 2_000
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
+RequestSocket.ignoredCallback = nopOfNode
 onHead((res) => RequestSocket.hostOf(res.socket) as Request | undefined)
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */

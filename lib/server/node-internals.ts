@@ -1,6 +1,7 @@
 // The places where node's http objects are touched beyond their documentation, each with what happens when a future
 // node no longer has it. Everything else in lib/ uses public API only.
 
+import { AsyncResource } from 'node:async_hooks'
 import * as http from 'node:http'
 import * as net from 'node:net'
 
@@ -319,6 +320,41 @@ export function detachSocket(res: http.ServerResponse, socket: AssignableSocket)
 /** Whether 'close' can come without a turn of the event loop: nobody listens, and no 'finish' listener is still to run that might. */
 export function canCloseNow(res: http.ServerResponse): boolean {
   return res.listenerCount('close') === 0 && res.listenerCount('finish') <= 1
+}
+
+/** Ticks take their ids from the counter that async resources have theirs from: so it shows whether there was one. */
+export const doTicksCount = ((): boolean => {
+  const before = new AsyncResource('FASTCGIPROBE').asyncId()
+  process.nextTick(() => undefined)
+  return new AsyncResource('FASTCGIPROBE').asyncId() === before + 2
+})()
+
+/** What node 20 and 22 give as a callback where nobody waits for a write; undefined in a node that gives none. */
+export const nopOfNode = ((): unknown => {
+  const callbacks: unknown[] = []
+  const socket = {
+    writable: true,
+    on: () => undefined,
+    cork: () => undefined,
+    uncork: () => undefined,
+    write: (...args: unknown[]) => callbacks.push(args.at(-1)) > 0,
+    _writableState: {},
+  }
+  const res = new http.ServerResponse(new http.IncomingMessage(new net.Socket()))
+  res.sendDate = false
+  res.assignSocket(socket as unknown as net.Socket)
+  res.end('x')
+  return callbacks.length === 2 && typeof callbacks[0] === 'function' ? callbacks[0] : undefined
+})()
+
+/** Whether this is what node's `end()` waits for its last write with. */
+export function isOfEnd(done: unknown): boolean {
+  return typeof done === 'function' && done.name === 'bound onFinish'
+}
+
+/** Whether nobody listens to a response, but for the one listener of 'finish' that is ours. */
+export function isFinishUnheard(res: http.ServerResponse & { _eventsCount?: number }): boolean {
+  return res._eventsCount === 1 && res.listenerCount('finish') === 1
 }
 
 /** Emits 'close' once, as node:http does a tick after 'finish'. */

@@ -11,7 +11,21 @@ import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, PairTable } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
 import type { Exchange } from './dispatch'
-import { announcedLength, canCloseNow, detachSocket, dump, emitClose, emitDrain, endUnread, isConsumed, isDumped, leaveFramingToNode } from './node-internals'
+import {
+  announcedLength,
+  canCloseNow,
+  detachSocket,
+  doTicksCount,
+  dump,
+  emitClose,
+  emitDrain,
+  endUnread,
+  isConsumed,
+  isDumped,
+  isFinishUnheard,
+  isOfEnd,
+  leaveFramingToNode,
+} from './node-internals'
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost } from './socket'
@@ -25,8 +39,10 @@ export interface RequestHost {
   gathered(request: Request): void
   /** The writer's content may leave at the end of this tick. */
   scheduleFlush(): void
-  /** Writes what was gathered if it is much, without waiting for the end of this tick; false when it is not, or not the time. */
-  leaveNow(): boolean
+  /** So much was gathered that it need not wait for the end of this tick. */
+  readonly hasMuch: boolean
+  /** Writes what was gathered. */
+  flush(): void
   /** What waits to be written is so little that the operating system takes it at once. */
   readonly isUncongested: boolean
   /** A chunk is being read; what is answered within it leaves at its end. */
@@ -488,10 +504,11 @@ export class Request implements SocketHost {
     return pendingHead === undefined ? 0 : pendingHead.fields.length + pendingHead.status.text.length
   }
 
-  leave(isEnd: boolean): boolean {
+  leave(done: WritesDone): boolean {
     this.markGathered()
     // The last write waits for END_REQUEST to leave with it: node calls the response ended a little later.
-    if (isEnd || !this.host.leaveNow()) this.host.scheduleFlush()
+    if (this.host.hasMuch && !isOfEnd(done)) this.host.flush()
+    else this.host.scheduleFlush()
     return this.host.isUncongested
   }
 
@@ -512,8 +529,10 @@ export class Request implements SocketHost {
   }
 
   settlesFirst(done: WritesDone): boolean {
-    const { resource } = this
+    const { resource, exchange } = this
     if (!doTicksCount || resource === undefined || this.writeResource !== undefined || !this.host.isReading) return false
+    // What a listener or a callback throws must reach 'uncaughtException' before the next tick: out of a tick of its own.
+    if (exchange === undefined || typeof done !== 'function' || !isFinishUnheard(exchange.res)) return false
     const writeResource = new AsyncResource('FASTCGIWRITE')
     // The application has no tick waiting: a tick for this would be the first to run.
     if (writeResource.asyncId() !== resource.asyncId() + 1) return false
@@ -764,13 +783,6 @@ export class Request implements SocketHost {
     if (exchange !== undefined) this.run(emitTimeout, exchange)
   }
 }
-
-/** Ticks take their ids from the counter that async resources have theirs from: so it shows whether there was one. */
-const doTicksCount = ((): boolean => {
-  const before = newResource().asyncId()
-  process.nextTick(() => undefined)
-  return newResource().asyncId() === before + 2
-})()
 
 const RESOLVED = Promise.resolve()
 

@@ -15,12 +15,8 @@ export interface SocketHost {
   readonly headLength: number
   /** Adds output; returns its size in bytes. */
   write(data: string | Uint8Array, encoding: BufferEncoding | undefined): number
-  /**
-   * The output added may leave now; true when the operating system takes all of it at once.
-   *
-   * @param isEnd the last thing written was nothing, which is how node's `end()` asks to be called back
-   */
-  leave(isEnd: boolean): boolean
+  /** The output added may leave now, `done` waits for it; true when the operating system takes all of it at once. */
+  leave(done: WritesDone): boolean
   /** Output on its way: `done` are called once it is with the operating system, or with an error. */
   await(bytes: number, done: WritesDone): void
   /** Output is with the operating system: 'drain' if somebody waits for it, then the callbacks. */
@@ -120,7 +116,9 @@ export class RequestSocket {
   private heldDone: WritesDone = undefined
   /** Bytes that are held at the most; how many it really are is found out when somebody asks. */
   private heldMost = 0
-  private heldEndsEmpty = false
+  /** How many of the writes were counted for that, and their bytes. */
+  private heldCounted = 0
+  private heldCountedLength = 0
 
   _writableState = new LightWritableState()
 
@@ -131,6 +129,9 @@ export class RequestSocket {
     this.host = host
     this.server = server
   }
+
+  /** A callback that does nothing, and need not be called. */
+  static ignoredCallback: unknown = undefined
 
   /** The request behind a socket of ours; undefined for any other. */
   static hostOf(socket: unknown): SocketHost | undefined {
@@ -157,11 +158,11 @@ export class RequestSocket {
     if (knownEncoding !== undefined && knownEncoding !== 'utf8' && knownEncoding !== 'latin1' && !Buffer.isEncoding(knownEncoding)) {
       throw Object.assign(new TypeError(`Unknown encoding: ${String(knownEncoding)}`), { code: 'ERR_UNKNOWN_ENCODING' })
     }
-    const callbackOrNone = typeof done === 'function' ? done : undefined
+    const callbackOrNone = typeof done === 'function' && done !== RequestSocket.ignoredCallback ? done : undefined
     if (state.corked > 0) return this.hold(data, knownEncoding, callbackOrNone)
     const bytes = this.host.write(data, knownEncoding)
     const more = this.hasRoom(bytes)
-    this.leave(bytes, callbackOrNone, data.length === 0)
+    this.leave(bytes, callbackOrNone)
     return more
   }
 
@@ -175,7 +176,6 @@ export class RequestSocket {
       else this.heldBehind.push(write)
     }
     this.heldDone = both(this.heldDone, done)
-    this.heldEndsEmpty = data.length === 0
     this.heldMost += typeof data === 'string' ? 3 * data.length : data.length
     return this.pendingLength + this.heldMost < this.writableHighWaterMark || this.hasRoom(0)
   }
@@ -183,9 +183,15 @@ export class RequestSocket {
   private get heldLength(): number {
     const { held, heldBehind } = this
     if (held === undefined) return 0
-    let length = this.host.headLength + sizeOf(held)
-    if (heldBehind !== undefined) for (const write of heldBehind) length += sizeOf(write)
-    return length
+    if (this.heldCounted === 0) {
+      this.heldCountedLength = sizeOf(held)
+      this.heldCounted = 1
+    }
+    for (let write = heldBehind?.[this.heldCounted - 1]; write !== undefined; write = heldBehind?.[this.heldCounted - 1]) {
+      this.heldCountedLength += sizeOf(write)
+      this.heldCounted++
+    }
+    return this.host.headLength + this.heldCountedLength
   }
 
   private hasRoom(bytes: number): boolean {
@@ -194,9 +200,9 @@ export class RequestSocket {
     return more
   }
 
-  private leave(bytes: number, done: WritesDone, isEnd: boolean): void {
+  private leave(bytes: number, done: WritesDone): void {
     this.sentLength += bytes
-    if (this.host.leave(isEnd) && this.pendingLength === 0) {
+    if (this.host.leave(done) && this.pendingLength === 0) {
       // As on a net.Socket whose write was done at once: it counts as gone, and the callbacks come a tick later.
       if ((done !== undefined || this._writableState.needDrain) && !this.host.settlesFirst(done)) process.nextTick(settle, this.host, done)
     } else {
@@ -247,13 +253,14 @@ export class RequestSocket {
     this.forgetHeld()
     let bytes = this.host.write(held.data, held.encoding)
     if (heldBehind !== undefined) for (const write of heldBehind) bytes += this.host.write(write.data, write.encoding)
-    this.leave(bytes, heldDone, this.heldEndsEmpty)
+    this.leave(bytes, heldDone)
   }
 
   private forgetHeld(): void {
     this.held = undefined
     this.heldBehind = undefined
     this.heldDone = undefined
+    this.heldCounted = 0
   }
 
   // Always so, as far as a socket of an accepted connection goes.
