@@ -334,16 +334,15 @@ export const nopOfNode = ((): unknown => {
   const callbacks: unknown[] = []
   const socket = {
     writable: true,
-    on: () => undefined,
     cork: () => undefined,
     uncork: () => undefined,
     write: (...args: unknown[]) => callbacks.push(args.at(-1)) > 0,
     _writableState: {},
   }
-  const res = new http.ServerResponse(new http.IncomingMessage(new net.Socket()))
-  res.sendDate = false
-  res.assignSocket(socket as unknown as net.Socket)
-  res.end('x')
+  // Not a ServerResponse, which observers of performance would hear of.
+  const message = new http.OutgoingMessage()
+  Object.assign(message, { _header: 'x', socket })
+  message.end('x')
   return callbacks.length === 2 && typeof callbacks[0] === 'function' ? callbacks[0] : undefined
 })()
 
