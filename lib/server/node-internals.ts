@@ -334,6 +334,7 @@ export const nopOfNode = ((): unknown => {
   const callbacks: unknown[] = []
   const socket = {
     writable: true,
+    _httpMessage: undefined as unknown,
     cork: () => undefined,
     uncork: () => undefined,
     write: (...args: unknown[]) => callbacks.push(args.at(-1)) > 0,
@@ -341,6 +342,7 @@ export const nopOfNode = ((): unknown => {
   }
   // Not a ServerResponse, which observers of performance would hear of.
   const message = new http.OutgoingMessage()
+  socket._httpMessage = message
   Object.assign(message, { _header: 'x', socket })
   message.end('x')
   return callbacks.length === 2 && typeof callbacks[0] === 'function' ? callbacks[0] : undefined
