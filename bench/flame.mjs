@@ -146,8 +146,8 @@ ${parts.join('\n')}
     const tip = `${frame.name} ${frame.where}`.trim()
     const time = `${(100 * frame.total / root.total).toFixed(1)} %, ${(frame.total / requests).toFixed(2)} µs`
     const letters = Math.floor((width - 4) / CHARACTER)
-    const label = frame.name.length <= letters ? frame.name : `${frame.name.slice(0, letters - 1)}…`
-    parts.push(`<g><title>${escaped(`${tip}: ${time}`)}</title><rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW}" class="${frame.block}"/>${letters < 3 ? '' : text(x + 2, y + 12, label)}</g>`)
+    const label = frame.name.length <= letters ? frame.name : letters < 5 ? '' : `${frame.name.slice(0, letters - 1)}…`
+    parts.push(`<g><title>${escaped(`${tip}: ${time}`)}</title><rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW}" class="${frame.block}"/>${label === '' ? '' : text(x + 2, y + 12, label)}</g>`)
     let left = x
     for (const child of frame.children) {
       if (child.total >= least) draw(child, left, level + 1)
