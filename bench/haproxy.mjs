@@ -19,7 +19,8 @@ defaults
   option http-no-delay
 `
 
-// max-reqs: with 64 requests on one connection HAProxy 2.6 answers some with its own 500 unless tune.bufsize is raised.
+// max-reqs: once the requests of a connection that wait to be sent exceed tune.bufsize, 16 kB, HAProxy 2.6 answers some with its own 500:
+// where the headers of one still fit into its output buffer and its own variables do not, it gives up instead of taking another.
 // 'http-reuse always' on both sides: without it every request that comes while another is served opens a connection.
 const sections = ({ socket, site }, index, port, folder) => `
 fcgi-app app${index}

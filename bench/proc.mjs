@@ -13,3 +13,9 @@ export function cpuMicroseconds(pid) {
   const nanoseconds = threads.map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0]))
   return nanoseconds.reduce((sum, time) => sum + time, 0) / 1_000
 }
+
+/** The same of a process and its present children, such as the workers of a web server. */
+export function cpuMicrosecondsOfTree(pid) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean)
+  return children.reduce((sum, child) => sum + cpuMicrosecondsOfTree(child), cpuMicroseconds(pid))
+}

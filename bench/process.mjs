@@ -11,9 +11,9 @@ export class ApplicationProcess {
   #child
   #errors = ''
 
-  /** @param node the binary; `flags` are for it */
-  constructor(node, contender, handler, path, flags = []) {
-    this.#child = spawn(node, [...flags, script, contender, handler, path], {
+  /** @param node the binary; `flags` are for it; `paths` where to listen, one or several */
+  constructor(node, contender, handler, paths, flags = []) {
+    this.#child = spawn(node, [...flags, script, contender, handler, ...[paths].flat()], {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       env: { ...process.env, NODE_ENV: 'production' },
     })
@@ -24,6 +24,10 @@ export class ApplicationProcess {
   get error() {
     const lines = this.#errors.trim().split('\n')
     return lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1)
+  }
+
+  get pid() {
+    return this.#child.pid
   }
 
   async listening() {

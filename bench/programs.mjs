@@ -5,6 +5,8 @@ import { findProgram, installPrograms } from '../scripts/setup.mjs'
 const PROGRAMS = {
   nginx: { debianPackage: 'nginx-light', usedBy: 'every comparison behind nginx', version: ['-v'] },
   haproxy: { debianPackage: 'haproxy', usedBy: 'the row of multiplexed requests', version: ['-v'] },
+  apache2: { debianPackage: 'apache2', usedBy: 'the effect of its settings', version: ['-v'] },
+  wrk: { debianPackage: 'wrk', usedBy: 'the load on web servers whose settings are compared', version: ['-v'] },
   go: { debianPackage: 'golang-go', usedBy: "the contender Go's net/http/fcgi", version: ['version'] },
   'php-cgi': { debianPackage: 'php-cgi', usedBy: 'the contender php-cgi', version: ['--version'] },
 }

@@ -79,3 +79,55 @@ describe('chart', () => {
     expect(svg()).toContain('prefers-color-scheme: dark')
   })
 })
+
+describe('flame', () => {
+  // The root, idle time, and one request: read callback -> our dispatch -> the application, twice in the profile.
+  const frame = (functionName: string, url = ''): string => `callFrame: { functionName: '${functionName}', url: '${url}', lineNumber: 0 }`
+  const profile = `{
+    startTime: 0,
+    nodes: [
+      { id: 1, ${frame('(root)')}, children: [2, 3, 6] },
+      { id: 2, ${frame('(idle)')} },
+      { id: 3, ${frame('onStreamRead', 'node:internal/stream_base_commons')}, children: [4, 7] },
+      { id: 4, ${frame('dispatch', 'file:///x/dist/server/application.js')}, children: [5] },
+      { id: 5, ${frame('<app>', 'file:///x/bench/handlers.mjs')} },
+      { id: 6, ${frame('(program)')} },
+      { id: 7, ${frame('dispatch', 'file:///x/dist/server/application.js')} },
+    ],
+    samples: [6, 2, 3, 4, 5, 7, 6],
+    timeDeltas: [500, 100, 1, 2, 300, 4, 93],
+  }`
+
+  it('stacks of the same functions are one, and idle time is left out', () => {
+    const names = '({ name, total, children }) => [name, total, children.map(({ name, total }) => [name, total])]'
+    expect(evaluate('flame', `m.stacks(${profile}).children.map(${names})`)).toEqual([
+      ['(program)', 593, []],
+      ['onStreamRead', 307, [['dispatch', 306]]],
+    ])
+  })
+
+  it('samples outside the time that is asked for do not count', () => {
+    expect(evaluate('flame', `m.stacks(${profile}, 600, 910).total`)).toBe(307)
+  })
+
+  it('a function belongs to the block of its caller unless it starts one', () => {
+    const shares = `m.blocks(m.stacks(${profile}, 600, 910)).map(({ name, share }) => [name, Math.round(307 * share)])`
+    expect(evaluate('flame', shares)).toEqual([['receive', 1], ['objects', 6], ['application', 300]])
+  })
+
+  it('the picture is well-formed, has colours for light and for dark pages, and leaves out what is too narrow', () => {
+    const svg = String(evaluate('flame', `m.flame(m.stacks(${profile}), 'a <title>', 1)`))
+    expect(svg).toContain('<title>a &lt;title></title>')
+    expect(svg).toContain('&lt;app>')
+    expect(svg).toContain('prefers-color-scheme: dark')
+    expect(String(evaluate('flame', `m.flame(m.stacks(${profile.replace('300, 4, 93', '2, 4, 9300')}), '', 1)`))).not.toContain('&lt;app>')
+  })
+})
+
+describe('settings of web servers', () => {
+  it('every server that is measured has groups, and every variant an exchange that exists', () => {
+    expect(evaluate('tuning-servers', 'Object.keys(m.SERVERS)')).toEqual(evaluate('tuning-settings', 'Object.keys(m.SETTINGS)'))
+    const exchanges = evaluate('tuning-settings', "Object.values(m.SETTINGS).flatMap(Object.values).flat().map(({ exchange = 'small' }) => exchange)")
+    expect(evaluate('cases', 'Object.keys(m.CASES)')).toEqual(expect.arrayContaining(exchanges as string[]))
+  })
+})
