@@ -348,7 +348,7 @@ export class RequestSocket {
   // The stream machinery is wanted only by whoever reads; all other listeners take the short way.
   on(event: string | symbol, listener: Listener): this {
     if (event === 'data' || event === 'readable') Readable.prototype.on.call(this as unknown as Readable, event, listener)
-    else EventEmitter.prototype.on.call(this as unknown as EventEmitter, event, listener)
+    else EventEmitter.prototype.on.call(this, event, listener)
     return this
   }
 
@@ -459,11 +459,11 @@ export class RequestSocket {
 
   // node:http has a listener of its own on each socket, so that no error of one is ever unheard; it hears the first.
   emit(event: string | symbol, ...args: unknown[]): boolean {
-    if (event !== 'error') return Reflect.apply(EventEmitter.prototype.emit, this, [event, ...args]) as boolean
+    if (event !== 'error') return EventEmitter.prototype.emit.call(this, event, ...args)
     const isFirst = !this.hadError
     this.hadError = true
     if (isFirst) this.handleError(args[0])
-    if (this.listenerCount('error') > 0) Reflect.apply(EventEmitter.prototype.emit, this, [event, ...args])
+    if (this.listenerCount('error') > 0) EventEmitter.prototype.emit.call(this, event, ...args)
     return true
   }
 
