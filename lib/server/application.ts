@@ -84,9 +84,10 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   private speakFastCGI(transport: Socket, context: AsyncResource, firstBytes?: Buffer): void {
-    const connection = new Connection(this, transport, context, firstBytes)
+    const connection = new Connection(this, transport, context)
     connection.place = this.connections.push(connection) - 1
     this.armSweep()
+    if (firstBytes !== undefined) connection.resume(firstBytes)
   }
 
   private decide(transport: Socket, context: AsyncResource, http: (transport: Socket) => void): void {

@@ -129,11 +129,8 @@ export class Connection implements RequestHost {
   private deadline = Number.POSITIVE_INFINITY
   private lastReadAt = Number.POSITIVE_INFINITY
 
-  /**
-   * @param context in which it was accepted
-   * @param firstBytes read from the transport already
-   */
-  constructor(host: ConnectionHost, transport: Socket, context: AsyncResource, firstBytes?: Buffer) {
+  /** @param context in which it was accepted */
+  constructor(host: ConnectionHost, transport: Socket, context: AsyncResource) {
     this.host = host
     this.transport = transport
     this.context = context
@@ -145,9 +142,11 @@ export class Connection implements RequestHost {
     transport.on('close', () => this.transportClosed())
     this.updateRef()
     readInto(transport, this)
-    if (firstBytes === undefined) return
-    // It was read as a stream until now, and stands still.
-    transport.resume()
+  }
+
+  /** Goes on with a transport that was read as a stream until now, and stands still. To be called once the application knows the connection. */
+  resume(firstBytes: Buffer): void {
+    this.transport.resume()
     this.receive(firstBytes, firstBytes.length, true)
   }
 
