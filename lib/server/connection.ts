@@ -546,7 +546,7 @@ export class Connection implements RequestHost {
       transport.write(piece)
       if (transport.writableLength === 0) {
         // Whoever stands in between may look at it later.
-        if (transport.write === writeOfSocket) this.writer.giveBack(piece)
+        if (transport.write === writeOfSocket && isOfSystem(transport)) this.writer.giveBack(piece)
         return
       }
       this.landing(before)
@@ -667,7 +667,7 @@ export class Connection implements RequestHost {
 
   private get canCloseAtOnce(): boolean {
     const { transport, host } = this
-    if (transport.writableLength > 0 || this.flights.length > 0) return false
+    if (transport.writableLength > 0 || this.flights.length > 0 || !isOfSystem(transport)) return false
     // 'close' of a server comes behind that of its last response, which is still to come.
     return transport.listenerCount('finish') === 0 && !host.isClosing
   }
@@ -775,6 +775,11 @@ export class Connection implements RequestHost {
       }
     }
   }
+}
+
+/** What was written is with the operating system: not so of other streams that were given to 'connection', TLS among them. */
+function isOfSystem(transport: Socket): boolean {
+  return transport.constructor === Socket
 }
 
 function flushConnection(connection: Connection): void {
