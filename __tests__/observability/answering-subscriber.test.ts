@@ -58,5 +58,5 @@ it('what a constructor writes comes first', async () => {
       this.write('first, ')
     }
   }
-  expect(await ask((_req, res) => res.end('second'), { ServerResponse: Early })).toEqual({ status: 200, body: 'first, second' })
+  expect(await ask((_req, res) => res.end('second'), { ServerResponse: Early as unknown as typeof http.ServerResponse })).toEqual({ status: 200, body: 'first, second' })
 })

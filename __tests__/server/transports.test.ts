@@ -2,12 +2,9 @@
 // an operating system yet, so it must not change, and it ends before it is destroyed.
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import net from 'node:net'
-import { join } from 'node:path'
 import { Duplex } from 'node:stream'
-import tls from 'node:tls'
 import { createServer } from 'express-fastcgi'
 import { begin, params, parseRecords, stdin, STDOUT } from '../support/fcgi-bytes'
 import { GET } from '../support/serve'
@@ -85,24 +82,6 @@ it.each([true, false])('a class of its own made from net.Socket may keep what is
   client.write(request('/second', keep))
   await until('the second answer', () => Buffer.concat(received).includes('/second'))
   expect(stdout([written[0]!])).toMatch(/answer to \/first$/)
-  client.destroy()
-  accepting.close()
-})
-
-it('a connection over TLS is ended properly', async () => {
-  const file = (name: string): Buffer => readFileSync(join(__dirname, '..', 'fixtures', 'tls', name))
-  const server = createServer((_req, res) => res.end('answer'))
-  const accepting = tls.createServer({ key: file('server-key.pem'), cert: file('server.pem') }, (socket) => server.emit('connection', socket))
-  accepting.listen(0, '127.0.0.1')
-  await once(accepting, 'listening')
-  const client = tls.connect({ port: (accepting.address() as AddressInfo).port, rejectUnauthorized: false })
-  const received: Buffer[] = []
-  client.on('data', (bytes: Buffer) => received.push(bytes))
-  await once(client, 'secureConnect')
-  const ended = once(client, 'end')
-  client.write(request('/', false))
-  await ended
-  expect(stdout(received)).toMatch(/\r\n\r\nanswer$/)
   client.destroy()
   accepting.close()
 })
