@@ -66,14 +66,14 @@ const scenarios: Record<string, Scenario> = {
   'an async handler that goes on': async (_req, res, say) => {
     res.end('x', () => say('callback'))
     for (let i = 0; i < 4; i++) {
-      await null
+      await Promise.resolve()
       say(`step ${i}, finished ${res.writableFinished}`)
     }
   },
   'an async handler that ends later': async (_req, res, say) => {
-    await null
+    await Promise.resolve()
     res.end('x', () => say('callback'))
-    await null
+    await Promise.resolve()
     say('at its end')
   },
   'callbacks of writes': (_req, res, say) => {

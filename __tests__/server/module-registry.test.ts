@@ -13,7 +13,7 @@ beforeEach(() => jest.resetModules())
 it.each(['first', 'second'])('a %s server made after the modules were forgotten has requests that cgiParams() knows', async (which) => {
   const server = createServer((req, res) => res.end(cgiParams(req)['WHICH']))
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  const web = await connect(server.address() as AddressInfo)
+  const web = await connect((server.address() as AddressInfo).port)
   web.send(begin(1), params(1, { ...GET, WHICH: which }), stdin(1))
   expect((await web.response(1)).body.toString()).toBe(which)
   web.destroy()

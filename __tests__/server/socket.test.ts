@@ -149,7 +149,7 @@ it('what may be set on a net.Socket may be set, in strict mode too', async () =>
   expect(
     await seen(CLIENT, ({ socket }) => {
       const open = socket as unknown as Record<string, unknown>
-      for (const name of ['connecting', 'allowHalfOpen', '_hadError']) open[name] = open[name]
+      for (const name of ['connecting', 'allowHalfOpen', '_hadError']) Object.assign(open, { [name]: open[name] })
       return [open['connecting'], open['allowHalfOpen'], open['_hadError']]
     }),
   ).toEqual([false, true, false])
