@@ -2,6 +2,7 @@
 
 import { ProtocolError } from '../../lib/errors'
 import { decodeNameValuePairs, encodeNameValuePairs } from '../../lib/protocol'
+import { PairTable } from '../../lib/protocol/pairs'
 import { nameValuePairs, parsePairs } from '../support/fcgi-bytes'
 import { countAllocations } from './count'
 import { property } from './random'
@@ -149,5 +150,68 @@ describe('name-value pairs (FCGI 3.4)', () => {
       }
       expect(pairs).toEqual(parsePairs(content).flat())
     })
+  })
+})
+
+describe('a table of pairs', () => {
+  const table = new PairTable()
+  const listed = (): [string, string][] => Array.from({ length: table.length }, (_, i) => [table.name(i), table.value(i)])
+
+  it('serves list after list, wherever their bytes stand', () => {
+    const memory = Buffer.allocUnsafeSlow(65_536)
+    const names = ['', 'A', 'B', 'REQUEST_METHOD', 'REQUEST_URI', 'HTTP_HOST', 'HTTP_HOSE', '\0\0\0\0', '\0\0\0', 'n'.repeat(64), 'n'.repeat(65), 'n'.repeat(128)]
+    property(300, (random) => {
+      const value = (): string => random.bytes(random.pick([0, 0, 1, 3, 4, 20, 127, 128])).toString('latin1')
+      const pairs = Array.from({ length: random.pick([0, 1, 5, 30, 127, 128, 129, 300]) }, (): [string, string] => [random.pick(names), value()])
+      const content = nameValuePairs(pairs)
+      const start = random.pick([0, 1, 2, 3, memory.length - content.length, random.below(memory.length - content.length)])
+      memory.fill(random.pick([0, 0x41, 0xff]), start + content.length)
+      content.copy(memory, start)
+      table.read(memory, start, start + content.length)
+      // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+      const controls = pairs.map(([, text]) => /[\0-\x1f\x7f]/.test(text))
+      expect(pairs.map((_, i) => table.holdsControls(i))).toEqual(controls)
+      const visible = pairs.map(([, text]) => /^[!-~]*$/.test(text))
+      expect(pairs.map((_, i) => table.areVisible(table.valueStarts[i] ?? 0, table.valueEnds[i] ?? 0))).toEqual(visible)
+      // All that is asked for later is text.
+      memory.fill(0x2a)
+      expect(listed()).toEqual(pairs)
+    })
+  })
+
+  it('a name has one number, and a number one name', () => {
+    const names = new Map<number, string>()
+    property(300, (random) => {
+      const pairs = Array.from({ length: 20 }, (): [string, string] => [random.pick(['A', 'AB', 'ABC', 'ABCD', 'ABCDE', 'ABCDF', 'BBCDE', '']), 'v'])
+      table.read(nameValuePairs(pairs))
+      for (let i = 0; i < table.length; i++) {
+        const id = table.nameIds[i] ?? -1
+        expect(id).toBeGreaterThanOrEqual(0)
+        expect(names.get(id) ?? table.name(i)).toBe(pairs[i]?.[0])
+        names.set(id, table.name(i))
+      }
+    })
+    expect(new Set(names.values()).size).toBe(names.size)
+  })
+
+  it('a list that is refused leaves no pairs of it, nor of the one before', () => {
+    table.read(nameValuePairs([['A', 'b'], ['C', 'd']]))
+    expect(() => table.read(hex('01 01 45 66 01 05 47'))).toThrow(ProtocolError)
+    expect(table.length).toBe(0)
+    table.read(nameValuePairs([['A', 'b']]))
+    expect(listed()).toEqual([['A', 'b']])
+  })
+
+  it('names that are not remembered, because two thousand are, come out all the same', () => {
+    // The memory is the module's: nothing behind this may rely on there being room in it.
+    const many = Array.from({ length: 3_000 }, (_, i): [string, string] => [`MANY_${i}`, String(i)])
+    for (let round = 0; round < 2; round++) {
+      table.read(nameValuePairs(many))
+      expect(listed()).toEqual(many)
+    }
+    const ids = many.map((_, i) => table.nameIds[i] ?? -1)
+    expect(ids.at(-1)).toBe(-1)
+    expect(Math.max(...ids)).toBeLessThan(2_000)
+    expect(decodeNameValuePairs(nameValuePairs([['A', 'b'], ['MANY_2999', 'c'], ['A', 'd']]))).toEqual(['A', 'b', 'MANY_2999', 'c', 'A', 'd'])
   })
 })

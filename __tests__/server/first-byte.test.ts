@@ -246,6 +246,17 @@ describe('closing', () => {
     return once(socket, 'close')
   }
 
+  it.each(['close', 'closeAllConnections'] as const)("%s(), called when the first response of a connection is finished, closes that connection", async (closer) => {
+    const address = await start('a unix socket', (_req, res) => {
+      res.on('finish', () => server[closer]())
+      res.end()
+    })
+    const { ours } = await open(address)
+    const closed = closing(ours)
+    ours.write(FASTCGI_GET)
+    await closed
+  })
+
   it('closeIdleConnections(): what has not said a word and what waits for a request, not what is being answered', async () => {
     const { undecided, idleHttp, idleFastCGI, http: busyHttp, fastcgi } = await everyKind()
     const idle = Promise.all([undecided, idleHttp, idleFastCGI].map(closing))

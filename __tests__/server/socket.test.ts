@@ -145,6 +145,16 @@ it('works with stream.finished, with pipe, and with listeners that make it a rea
   expect(log).not.toContain('data')
 })
 
+it('what may be set on a net.Socket may be set, in strict mode too', async () => {
+  expect(
+    await seen(CLIENT, ({ socket }) => {
+      const open = socket as unknown as Record<string, unknown>
+      for (const name of ['connecting', 'allowHalfOpen', '_hadError']) Object.assign(open, { [name]: open[name] })
+      return [open['connecting'], open['allowHalfOpen'], open['_hadError']]
+    }),
+  ).toEqual([false, true, false])
+})
+
 it('accepts what people call on a socket', async () => {
   const same = await seen(CLIENT, ({ socket }) =>
     [socket.setNoDelay(true), socket.setKeepAlive(true), socket.ref(), socket.unref(), socket.setTimeout(1_000), socket.setTimeout(0)].every((it) => it === socket),

@@ -8,14 +8,18 @@ import { begin, params, stdin } from '../support/fcgi-bytes'
 import { connect } from '../support/raw-client'
 import { POST } from '../support/serve'
 
+// The store that a listener of 'uncaughtException' finds says which request it was.
 it.each([
   ['the handler', '/throws', 'in the handler'],
   ["a listener of 'data'", '/throws-later', 'in a data listener'],
+  ["a listener of 'finish', told without a tick", '/throws-at-finish', 'in a finish listener'],
+  ["a listener of 'finish', told in a tick", '/throws-at-finish-later', 'in a finish listener'],
+  ['the callback of end()', '/throws-at-end', 'in the callback of end()'],
 ])('thrown by %s', async (_where, url, message) => {
   const folder = mkdtempSync(join(tmpdir(), 'fcgi-throws-'))
   const path = join(folder, 's')
   const child = fork(join(__dirname, 'children', 'throws.cjs'), [path], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const messages: { caught?: string }[] = []
+  const messages: { caught?: string; store?: string }[] = []
   const heard = (): Promise<void> => new Promise((resolve) => child.once('message', (said) => resolve(void messages.push(said as object))))
   try {
     await heard()
@@ -27,7 +31,7 @@ it.each([
     expect((await web.response(1)).body.toString()).toBe('fine: /before')
     expect((await web.response(3)).body.toString()).toBe('fine: /behind')
     await caught
-    expect(messages.at(-1)).toEqual({ caught: message })
+    expect(messages.at(-1)).toEqual({ caught: message, store: url })
     web.destroy()
   } finally {
     child.kill()

@@ -9,6 +9,8 @@ export interface Words {
 }
 
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
+/** Places of bytes are shifted, which takes 32 bits with a sign. */
+const SHIFTABLE = 2 ** 31
 const NO_BYTES = new Uint8Array(0)
 // Nearly always all content stands in one and the same read buffer.
 let viewed: Uint8Array = NO_BYTES
@@ -20,11 +22,11 @@ export function wordsOf(content: Uint8Array, start: number, end: number): Words 
   if (viewed !== content) {
     // What stands before and behind the content in its memory may be part of the first and the last word; it is never looked at.
     const { buffer } = content
-    view = new Int32Array(buffer, 0, buffer.byteLength >>> 2)
+    view = new Int32Array(buffer, 0, Math.min(buffer.byteLength, SHIFTABLE) >>> 2)
     viewed = content
   }
   const base = content.byteOffset + start
-  // A last word that the memory has not room for.
+  // A last word that the memory has not room for, or one beyond what can be shifted.
   return base + end - start > 4 * view.length ? copiedWords(content, start, end) : { words: view, base }
 }
 

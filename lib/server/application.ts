@@ -13,6 +13,8 @@ import { messageClasses } from './node-internals'
 import type { Mount, Settings } from './options'
 import type { Request } from './request'
 
+export { RequestSocket } from './socket'
+
 /** The clock ticks at a quarter of the shortest time-out, within these bounds; a time-out fires at most two ticks late. */
 const SWEEP_MAX_MS = 1_000
 const SWEEP_MIN_MS = 20
@@ -84,9 +86,10 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   private speakFastCGI(transport: Socket, context: AsyncResource, firstBytes?: Buffer): void {
-    const connection = new Connection(this, transport, context, firstBytes)
+    const connection = new Connection(this, transport, context)
     connection.place = this.connections.push(connection) - 1
     this.armSweep()
+    if (firstBytes !== undefined) connection.resume(firstBytes)
   }
 
   private decide(transport: Socket, context: AsyncResource, http: (transport: Socket) => void): void {

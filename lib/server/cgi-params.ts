@@ -2,7 +2,8 @@
 
 import { IncomingMessage } from 'node:http'
 import { OptionError } from '../errors'
-import { RequestSocket, type SocketHost } from './socket'
+import { loadedApplication } from './on-demand'
+import type { SocketHost } from './socket'
 
 const NONE: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>)
 const decoded = new WeakMap<SocketHost, Readonly<Record<string, string>>>()
@@ -20,7 +21,7 @@ const decoded = new WeakMap<SocketHost, Readonly<Record<string, string>>>()
  */
 export function cgiParams(req: IncomingMessage): Readonly<Record<string, string>> {
   if (!(req instanceof IncomingMessage)) throw new OptionError('cgiParams() takes the request that the application was called with')
-  const host = RequestSocket.hostOf(req.socket)
+  const host = loadedApplication()?.RequestSocket.hostOf(req.socket)
   if (host === undefined) return NONE
   const known = decoded.get(host)
   if (known !== undefined) return known

@@ -129,11 +129,8 @@ export class Connection implements RequestHost {
   private deadline = Number.POSITIVE_INFINITY
   private lastReadAt = Number.POSITIVE_INFINITY
 
-  /**
-   * @param context in which it was accepted
-   * @param firstBytes read from the transport already
-   */
-  constructor(host: ConnectionHost, transport: Socket, context: AsyncResource, firstBytes?: Buffer) {
+  /** @param context in which it was accepted */
+  constructor(host: ConnectionHost, transport: Socket, context: AsyncResource) {
     this.host = host
     this.transport = transport
     this.context = context
@@ -145,9 +142,11 @@ export class Connection implements RequestHost {
     transport.on('close', () => this.transportClosed())
     this.updateRef()
     readInto(transport, this)
-    if (firstBytes === undefined) return
-    // It was read as a stream until now, and stands still.
-    transport.resume()
+  }
+
+  /** Goes on with a transport that was read as a stream until now, and stands still. To be called once the application knows the connection. */
+  resume(firstBytes: Buffer): void {
+    this.transport.resume()
     this.receive(firstBytes, firstBytes.length, true)
   }
 
@@ -545,7 +544,7 @@ export class Connection implements RequestHost {
       transport.write(piece)
       if (transport.writableLength === 0) {
         // Whoever stands in between may look at it later.
-        if (transport.write === writeOfSocket) this.writer.giveBack(piece)
+        if (transport.write === writeOfSocket && isOfSystem(transport)) this.writer.giveBack(piece)
         return
       }
       this.landing(before)
@@ -666,7 +665,7 @@ export class Connection implements RequestHost {
 
   private get canCloseAtOnce(): boolean {
     const { transport, host } = this
-    if (transport.writableLength > 0 || this.flights.length > 0) return false
+    if (transport.writableLength > 0 || this.flights.length > 0 || !isOfSystem(transport)) return false
     // 'close' of a server comes behind that of its last response, which is still to come.
     return transport.listenerCount('finish') === 0 && !host.isClosing
   }
@@ -774,6 +773,11 @@ export class Connection implements RequestHost {
       }
     }
   }
+}
+
+/** What was written is with the operating system: not so of other streams that were given to 'connection', TLS among them. */
+function isOfSystem(transport: Socket): boolean {
+  return transport.constructor === Socket
 }
 
 function flushConnection(connection: Connection): void {

@@ -292,9 +292,10 @@ const closeListener = ((): unknown => {
 
 /** Gives a response its socket. */
 export function assignSocket(res: http.ServerResponse, socket: AssignableSocket): void {
-  const { _eventsCount: listeners } = res as unknown as { _eventsCount?: number }
-  // A new response and a new socket: nobody listens, and there is nothing to be sent.
-  if (closeListener === undefined || listeners !== 0 || socket._eventsCount !== 0 || res.assignSocket !== nodeAssignSocket) {
+  const { _eventsCount: listeners, outputSize } = res as unknown as { _eventsCount?: number; outputSize?: number }
+  // A new response and a new socket: nobody listens, and there is nothing to be sent. A subscriber of 'http.server.request.start' may
+  // have answered already, and a class of the application's own in its constructor.
+  if (closeListener === undefined || listeners !== 0 || outputSize !== 0 || socket._eventsCount !== 0 || res.assignSocket !== nodeAssignSocket) {
     res.assignSocket(socket as unknown as net.Socket)
     return
   }

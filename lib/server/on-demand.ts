@@ -7,9 +7,18 @@ import type * as crypto from 'node:crypto'
 import type * as workerThreads from 'node:worker_threads'
 import type * as application from './application'
 
+/** Kept: a test runner that forgets modules would load another copy, whose requests this one does not know. */
+let loaded: typeof application | undefined
+
 /** Everything that serves requests. Imports are waited for at the start of a process, whether there will be a server or not. */
 export function loadApplication(): typeof application {
-  return require('./application') as typeof application
+  loaded ??= require('./application') as typeof application
+  return loaded
+}
+
+/** undefined before there was a server. */
+export function loadedApplication(): typeof application | undefined {
+  return loaded
 }
 
 export function loadCrypto(): typeof crypto {

@@ -292,7 +292,7 @@ export class Request implements SocketHost {
     try {
       this.resource.runInAsyncScope(dispatchRequest, this.host, this, head)
     } catch (error) {
-      process.nextTick(rethrow, error)
+      throwLater(this.resource, error)
     }
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
     if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
@@ -858,9 +858,14 @@ function runIn<Arguments extends unknown[]>(context: AsyncResource | undefined, 
     if (context === undefined) callback(...args)
     else context.runInAsyncScope(callback, undefined, ...args)
   } catch (error) {
-    // Not here: the records behind this one belong to other requests and must be read on.
-    process.nextTick(rethrow, error)
+    throwLater(context, error)
   }
+}
+
+/** Not at once: the records behind this one belong to other requests and must be read on. Listeners of 'uncaughtException' find the context. */
+function throwLater(context: AsyncResource | undefined, error: unknown): void {
+  if (context === undefined) process.nextTick(rethrow, error)
+  else context.runInAsyncScope(() => process.nextTick(rethrow, error))
 }
 
 function newResource(): AsyncResource {

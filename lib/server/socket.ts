@@ -263,18 +263,12 @@ export class RequestSocket {
     this.heldCounted = 0
   }
 
-  // Always so, as far as a socket of an accepted connection goes.
-  get connecting(): boolean {
-    return false
-  }
-  get pending(): boolean {
-    return false
-  }
-  get allowHalfOpen(): boolean {
-    return true
-  }
+  // Always so, as far as a socket of an accepted connection goes; the values are below.
+  declare readonly connecting: boolean
+  declare readonly allowHalfOpen: boolean
   /** Only node's HTTP client sets it: with it 'finish' of a response would not come. */
-  get _hadError(): boolean {
+  declare readonly _hadError: boolean
+  get pending(): boolean {
     return false
   }
   get autoSelectFamilyAttemptedAddresses(): string[] {
@@ -569,6 +563,10 @@ export class RequestSocket {
 export interface RequestSocket extends EventEmitter {}
 // `req.socket instanceof net.Socket` holds, and so does `instanceof Duplex`, as under node:http, without their constructors.
 Object.setPrototypeOf(RequestSocket.prototype, Socket.prototype)
+// By no getter: of a net.Socket they may be set.
+const always = { connecting: false, allowHalfOpen: true, _hadError: false }
+for (const [name, value] of Object.entries(always)) Object.defineProperty(RequestSocket.prototype, name, { value, writable: true })
+
 const shapeMode = Object.getOwnPropertySymbols(new EventEmitter()).find((symbol) => symbol.description === 'shapeMode')
 // By this an EventEmitter knows that its table of events has places that are undefined: `removeListener()` leaves it alone then.
 if (shapeMode !== undefined) Object.defineProperty(RequestSocket.prototype, shapeMode, { value: true, writable: true })
