@@ -201,7 +201,10 @@ it('of several requests in one chunk each is told in its own context, in their o
   client.write(Buffer.concat([1, 2, 3].flatMap((id) => [begin(id, { keep: true }), params(id, { ...GET, REQUEST_URI: `/${id}` }), stdin(id)])))
   await until('all', () => log.length === 9)
   const urls = ['/1', '/2', '/3']
-  expect(log).toEqual([...urls.flatMap((url) => [`${url} finish ${url}`, `${url} callback ${url}`]), ...urls.map((url) => `${url} promise`)])
+  // Which of the two comes first is node's affair, and differs between its versions.
+  const pairs = urls.map((_url, index) => log.slice(2 * index, 2 * index + 2).sort())
+  expect(pairs).toEqual(urls.map((url) => [`${url} callback ${url}`, `${url} finish ${url}`]))
+  expect(log.slice(6)).toEqual(urls.map((url) => `${url} promise`))
   client.destroy()
   server.close().closeAllConnections()
 })
