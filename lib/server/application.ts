@@ -11,6 +11,7 @@ import { byFirstByte } from './first-byte'
 import { dispatch, type DispatchHost, refuseByListener } from './dispatch'
 import { messageClasses } from './node-internals'
 import type { Mount, Settings } from './options'
+import { Messages } from './prototypes'
 import type { Request } from './request'
 
 export { RequestSocket } from './socket'
@@ -22,7 +23,7 @@ const SWEEP_MIN_MS = 20
 export class Application implements ConnectionHost, DispatchHost {
   readonly server: http.Server
   readonly settings: Settings
-  readonly classes: ReturnType<typeof messageClasses>
+  readonly messages: Messages
   activeRequests = 0
   isClosing = false
   isUnref = false
@@ -54,7 +55,8 @@ export class Application implements ConnectionHost, DispatchHost {
     this.settings = settings
     this.http = http?.accept
     this.httpKeepAliveTimeout = http?.keepAliveTimeout ?? Number.NaN
-    this.classes = messageClasses(server)
+    const { Request, Response } = messageClasses(server)
+    this.messages = new Messages(Request, Response)
   }
 
   get mount(): Mount {

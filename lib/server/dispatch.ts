@@ -11,12 +11,12 @@ import {
   inheritUniqueHeaders,
   leaveConnectionToWebServer,
   leaveFramingToWebServer,
-  type messageClasses,
   nopOfNode,
   onHead,
   setHeaders,
 } from './node-internals'
 import type { Mount } from './options'
+import type { Messages } from './prototypes'
 import type { Request } from './request'
 import { EncryptedRequestSocket } from './encrypted-socket'
 import { RequestSocket } from './socket'
@@ -33,7 +33,7 @@ export interface Exchange {
 /** What dispatching needs to know of the server. */
 export interface DispatchHost {
   readonly server: http.Server
-  readonly classes: ReturnType<typeof messageClasses>
+  readonly messages: Messages
   readonly mount: Mount
   /** The script this process was started as by the web server itself; `''` when it was started otherwise. */
   readonly spawnedScript: string
@@ -50,10 +50,10 @@ onHead((res) => RequestSocket.hostOf(res.socket) as Request | undefined)
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
-  const { server, classes } = host
+  const { server, messages } = host
+  messages.lookAt(server)
   const socket = head.encrypted ? new EncryptedRequestSocket(request, server) : new RequestSocket(request, server)
-  const netSocket = socket as unknown as Socket
-  const req = new classes.Request(netSocket)
+  const req = messages.request(socket)
   req.httpVersion = head.httpVersion
   req.httpVersionMajor = head.httpVersionMajor
   req.httpVersionMinor = head.httpVersionMinor
@@ -85,11 +85,9 @@ export function refuseByListener(host: DispatchHost, request: Request, error: Er
   socket.refused(error)
 }
 
-/** node's constructor takes options that its types do not know. */
-function newResponse({ server, classes }: DispatchHost, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
+function newResponse({ server, messages }: DispatchHost, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
   const { rejectNonStandardBodyWrites } = server as http.Server & { rejectNonStandardBodyWrites?: boolean }
-  const Response = classes.Response as unknown as new (req: http.IncomingMessage, options: object) => http.ServerResponse
-  const res = new Response(req, { highWaterMark, rejectNonStandardBodyWrites })
+  const res = messages.response(req, { highWaterMark, rejectNonStandardBodyWrites })
   inheritUniqueHeaders(res, server)
   const internals = res as http.ServerResponse & { _keepAliveTimeout: number; _maxRequestsPerSocket: number | null }
   internals._keepAliveTimeout = server.keepAliveTimeout
