@@ -37,6 +37,7 @@ export class Messages {
     this.requestPrototype = request
     this.responsePrototype = response
     const isExpress =
+      pays &&
       typeof listener === 'function' &&
       typeof (listener as PrototypeOwner).handle === 'function' &&
       this.Request === http.IncomingMessage &&
@@ -58,6 +59,9 @@ export class Messages {
 }
 
 const NONE: PrototypeOwner = {}
+
+/** Of V8 12, which Node 22 has, it saves up to three quarters of what a request costs; with that of Node 20 it costs half as much again. */
+const pays = Number(process.versions.v8.split('.')[0]) >= 12
 
 /** Of a constructor, only the prototype counts for Reflect.construct(). */
 function targetWith(prototype: object): Constructor {
