@@ -52,7 +52,7 @@ it('an informational head of a subscriber is no answer', async () => {
 })
 
 it('what a constructor writes comes first', async () => {
-  class Early extends http.ServerResponse<http.IncomingMessage> {
+  class Early extends http.ServerResponse {
     constructor(req: http.IncomingMessage) {
       super(req)
       this.write('first, ')
