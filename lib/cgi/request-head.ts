@@ -2,7 +2,7 @@
 // character is one byte (latin1), as in node's own parser.
 
 import { isToken } from './header-names'
-import { cut, endOf, forgetPlaces, Meaning, type MetaVariables, note, noted,startOf, variableOf } from './meta-variables'
+import { cut, endOf, forgetPlaces, Meaning, type MetaVariables, note, noted, startOf, variableOf } from './meta-variables'
 import { requestTarget } from './request-target'
 
 /** Why meta-variables cannot be a request; the message names the variable and what to do, never its value. */
