@@ -35,12 +35,12 @@ module.exports = {
       'error',
       {
         zones: [
-          layer('errors.ts', 'protocol', 'cgi', 'server', 'client', 'gateway'),
-          layer('protocol', 'cgi', 'server', 'client', 'gateway'),
-          layer('cgi', 'protocol', 'server', 'client', 'gateway'),
-          layer('server', 'client', 'gateway'),
-          layer('client', 'cgi', 'server', 'gateway'),
-          layer('gateway', 'server'),
+          layer('errors.ts', 'protocol', 'cgi', 'server', 'client', 'gateway', 'cli'),
+          layer('protocol', 'cgi', 'server', 'client', 'gateway', 'cli'),
+          layer('cgi', 'protocol', 'server', 'client', 'gateway', 'cli'),
+          layer('server', 'client', 'gateway', 'cli'),
+          layer('client', 'cgi', 'server', 'gateway', 'cli'),
+          layer('gateway', 'server', 'cli'),
         ],
       },
     ],

@@ -2,7 +2,7 @@
 // several entry points need is a file of its own, and thin ES modules stand in front of every entry point, one for bundlers
 // and one for Node: there is one copy of the state, whichever of them and of the two module systems is used.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +13,8 @@ const require = createRequire(import.meta.url)
 const entries = ['client/index', 'gateway/index', 'protocol/index', 'register', 'index']
 /** No entry point, but required while the process runs: lib/server/on-demand.ts. */
 const onDemand = 'server/application'
+/** The program of package.json's `bin`: nobody imports it. */
+const command = 'cli/main'
 /** Files beside those that rollup makes by itself, with the modules they are made of; what these import goes with them. */
 const chunks = {
   errors: ['errors'],
@@ -36,6 +38,8 @@ try {
   if (status === 0) {
     await bundle()
     entries.forEach(writeModule)
+    // npm does this where it installs the package; in a clone nobody does.
+    chmodSync(join(output, `${command}.js`), 0o755)
     rmSync(join(root, 'dist'), { recursive: true, force: true })
     renameSync(output, join(root, 'dist'))
   }
@@ -45,10 +49,10 @@ try {
 }
 
 async function bundle() {
-  const input = Object.fromEntries([...entries, onDemand].map((entry) => [entry, pathOf(entry)]))
+  const input = Object.fromEntries([...entries, onDemand, command].map((entry) => [entry, pathOf(entry)]))
   const written = await rollup({
     input,
-    external: /^node:/,
+    external: /^node:|^commander$/,
     plugins: [{ name: 'no-extensions', resolveId: resolved }],
     onLog: (_level, { message }) => {
       throw new Error(message)

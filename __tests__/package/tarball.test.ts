@@ -35,12 +35,12 @@ describe('what is in the tarball', () => {
     const modules = ['index', 'client/index', 'gateway/index', 'protocol/index', 'register'].flatMap((entry) =>
       ['.js', '.mjs', '.node.mjs', '.d.mts'].map((end) => `dist/${entry}${end}`),
     )
-    const shared = ['errors', 'cgi', 'protocol/codec', 'server/server', 'server/application'].map((name) => `dist/${name}.js`)
+    const shared = ['errors', 'cgi', 'protocol/codec', 'server/server', 'server/application', 'cli/main'].map((name) => `dist/${name}.js`)
     expect(packed).toEqual([...types, ...modules, ...shared, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
   })
 
-  it('no dependency comes along', () => {
-    expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['express-fastcgi'])
+  it('no dependency comes along but that of the command', () => {
+    expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['commander', 'express-fastcgi'])
   })
 
   it('the entry points are the documented ones', () => {

@@ -1,0 +1,6 @@
+// Every configuration there is, in the order that --help lists them.
+
+import { type Configuration } from './configuration'
+import { nginx } from './nginx'
+
+export const configurations: readonly Configuration[] = [nginx]
