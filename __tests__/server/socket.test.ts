@@ -249,6 +249,19 @@ describe('mount', () => {
     expect(JSON.parse((await web.response(1)).body.toString())).toEqual(expected)
   })
 
+  it('a target that is not below it is told once, quoted and cut', async () => {
+    const warnings: unknown[][] = []
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation((...args: unknown[]) => void warnings.push(args))
+    const { client } = await serve((req, res) => res.end(req.url), { mount: '/app' })
+    for (const uri of ['/app/a', '/other', `/${'x'.repeat(500)}`]) {
+      const web = await client()
+      web.send(begin(1), params(1, { ...GET, REQUEST_URI: uri }), stdin(1))
+      await web.response(1)
+    }
+    warn.mockRestore()
+    expect(warnings).toEqual([[expect.stringContaining('"/other" is not below the mount prefix /app'), { type: 'FastCGIWarning', code: 'FCGI_WARN_MOUNT' }]])
+  })
+
   it('auto leaves every target alone when no web server spawned this process', async () => {
     expect(await seen({ ...GET, REQUEST_URI: '/app.fcgi/a', SCRIPT_NAME: '/app.fcgi', SCRIPT_FILENAME: process.argv[1] ?? '' }, (req) => req.url)).toBe('/app.fcgi/a')
   })

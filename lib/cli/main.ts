@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { FastCGIError, OptionError } from '../errors'
+import { checkCommand } from './check/command'
 import { configCommand } from './config/command'
 import { UsageError } from './usage-error'
 import { version } from './version'
@@ -16,6 +17,7 @@ export function program(): Command {
     .version(version())
     .helpCommand(false)
     .showHelpAfterError('Try --help.')
+    .addCommand(checkCommand())
     .addCommand(configCommand())
 }
 

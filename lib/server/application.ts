@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { ErrorCode, ProtocolError } from '../errors'
 import type { RequestHead } from '../cgi/request-head'
 import type { AccessList } from './access'
+import { CheckEchoes } from './check-echo'
 import { Connection, type ConnectionHost } from './connection'
 import { byFirstByte } from './first-byte'
 import { dispatch, type DispatchHost, refuseByListener } from './dispatch'
@@ -24,6 +25,7 @@ export class Application implements ConnectionHost, DispatchHost {
   readonly server: http.Server
   readonly settings: Settings
   readonly messages: Messages
+  readonly checkEchoes: CheckEchoes | undefined
   activeRequests = 0
   isClosing = false
   isUnref = false
@@ -46,7 +48,7 @@ export class Application implements ConnectionHost, DispatchHost {
   private readonly connections: Connection[] = []
   /** Those that have not sent a byte by which they could be told apart. */
   private readonly undecided = new Set<Socket>()
-  private readonly warned = new Set<ErrorCode>()
+  private readonly warned = new Set<string>()
   private sweeper: NodeJS.Timeout | undefined
 
   /** @param http takes connections that speak HTTP; absent, everything is taken for FastCGI */
@@ -57,6 +59,7 @@ export class Application implements ConnectionHost, DispatchHost {
     this.httpKeepAliveTimeout = http?.keepAliveTimeout ?? Number.NaN
     const { Request, Response } = messageClasses(server)
     this.messages = new Messages(Request, Response)
+    this.checkEchoes = settings.checkToken === '' ? undefined : new CheckEchoes(settings.checkToken)
   }
 
   get mount(): Mount {
@@ -156,7 +159,7 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   /** One warning for each code: whoever sends nonsense must not be able to fill a log with it. */
-  private warn(code: ErrorCode, message: string): void {
+  warn(code: string, message: string): void {
     if (this.warned.has(code)) return
     this.warned.add(code)
     process.emitWarning(message, { type: 'FastCGIWarning', code })

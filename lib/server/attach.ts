@@ -45,7 +45,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   const acceptHttp = removeHttpListener(server)
   const http = options.protocol === 'auto' ? { accept: httpAcceptor(server, acceptHttp), keepAliveTimeout: httpKeepAliveTimeout } : undefined
   const { Application } = loadApplication()
-  const application = new Application(server, settings(options), http)
+  const application = new Application(server, settings({ ...options, checkToken: options.checkToken ?? checkTokenOf(process.env) }), http)
   server.on('connection', (socket: Socket) => application.accept(socket))
 
   let inheritedFd = -1
@@ -110,6 +110,17 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     })
   }
   return server
+}
+
+/** @throws {OptionError} for a token that is too short to be one */
+function checkTokenOf(env: NodeJS.ProcessEnv): string {
+  const checkToken = env['FASTCGI_CHECK_TOKEN'] ?? ''
+  try {
+    if (checkToken !== '') checkOptions({ checkToken })
+  } catch (error) {
+    throw new OptionError((error as Error).message.replace('option checkToken', 'FASTCGI_CHECK_TOKEN in the environment'))
+  }
+  return checkToken
 }
 
 function httpAcceptor(server: http.Server, acceptHttp: ReturnType<typeof removeHttpListener>): (socket: Socket) => void {

@@ -12,6 +12,7 @@ import { RecordReader } from '../protocol/reader'
 import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../protocol/records'
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
+import { answerToHttp } from './http-guest'
 import { ChunkUse, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
@@ -189,7 +190,9 @@ export class Connection implements RequestHost {
         if (this.settlingFirst !== undefined) this.settleAll(this.settlingFirst)
         throw error
       }
-      this.fail(error)
+      const answer = this.requests.size === 0 && error.code === 'FCGI_ERR_VERSION' ? answerToHttp(chunk, length) : undefined
+      if (answer === undefined) this.fail(error)
+      else this.turnAway(answer, error)
     } finally {
       this.isReading = false
     }
@@ -629,6 +632,14 @@ export class Connection implements RequestHost {
     this.abortAll()
     this.close()
     this.deadline = performance.now() + LINGER_IDLE_MS
+    this.host.violated(error, this.transport)
+  }
+
+  /** A peer that speaks HTTP is told so. */
+  private turnAway(answer: Buffer, error: ProtocolError): void {
+    this.flush()
+    this.transport.write(answer)
+    this.linger()
     this.host.violated(error, this.transport)
   }
 

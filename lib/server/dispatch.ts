@@ -20,6 +20,7 @@ import type { Messages } from './prototypes'
 import type { Request } from './request'
 import { EncryptedRequestSocket } from './encrypted-socket'
 import { RequestSocket } from './socket'
+import type { CheckEchoes } from './check-echo'
 
 /** The objects of one request as the application sees them. */
 export interface Exchange {
@@ -37,6 +38,10 @@ export interface DispatchHost {
   readonly mount: Mount
   /** The script this process was started as by the web server itself; `''` when it was started otherwise. */
   readonly spawnedScript: string
+  /** Answers requests of `express-fastcgi check`; undefined where none are wanted. */
+  readonly checkEchoes: CheckEchoes | undefined
+  /** Once for each code. */
+  warn(code: string, message: string): void
 }
 
 const requestStart = diagnostics.channel('http.server.request.start')
@@ -71,7 +76,7 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   else if (head.httpVersionMajor > 1) res.useChunkedEncodingByDefault = true
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
-  handOver(exchange)
+  handOver(exchange, host.checkEchoes)
 }
 
 /** Has the listeners of 'clientError' answer a request that node's parser would not have let through. They get its socket, as there. */
@@ -95,14 +100,15 @@ function newResponse({ server, messages }: DispatchHost, req: http.IncomingMessa
   return res
 }
 
-function handOver(exchange: Exchange): void {
+function handOver(exchange: Exchange, checkEchoes: CheckEchoes | undefined): void {
   const { req, res, socket, server, expect } = exchange
   if (server.timeout > 0) socket.setTimeout(server.timeout)
   if (requestStart.hasSubscribers) requestStart.publish({ request: req, response: res, socket, server })
   assignSocket(res, socket)
   // First of the 'finish' listeners, as node's own: the application's find `res.socket` null.
   res.on('finish', onFinish)
-  if (expect === undefined || req.httpVersion !== '1.1') server.emit('request', req, res)
+  if (checkEchoes?.concerns(req) === true) checkEchoes.answer(req, res)
+  else if (expect === undefined || req.httpVersion !== '1.1') server.emit('request', req, res)
   else withExpectation(exchange, expect)
 }
 
@@ -148,7 +154,14 @@ function mount(host: DispatchHost, req: http.IncomingMessage, head: RequestHead)
     wanted = scriptPrefix(head.url, head.scriptName)
   }
   const { url, prefix } = stripPrefix(head.url, wanted)
-  if (prefix === '') return
+  if (prefix === '') {
+    if (host.mount !== 'auto') {
+      // What a client asked for stays out of the log's lines: quoted, and cut.
+      const shown = JSON.stringify(head.url.slice(0, 100))
+      host.warn('FCGI_WARN_MOUNT', `a request for ${shown} is not below the mount prefix ${String(host.mount)}, and keeps its URL; correct the option mount, or the prefix in the web server`)
+    }
+    return
+  }
   req.url = url
   Object.assign(req, { originalUrl: head.url, baseUrl: prefix })
 }

@@ -21,7 +21,7 @@ interface ChoiceOption {
   readonly text: string
 }
 interface OtherOption {
-  readonly kind: 'list' | 'mount'
+  readonly kind: 'list' | 'mount' | 'secret'
   readonly default: string
   readonly text: string
 }
@@ -86,10 +86,17 @@ export const OPTIONS = {
     kind: 'list', default: 'any',
     text: 'IP addresses and CIDR ranges that may connect over TCP; FCGI_WEB_SERVER_ADDRS in the environment narrows it further.',
   },
+  checkToken: {
+    kind: 'secret', default: 'none',
+    text: 'Text of 16 characters or more with which `express-fastcgi check --via` is told what of its requests arrived; FASTCGI_CHECK_TOKEN in the environment is the same.',
+  },
 } as const satisfies Readonly<Record<string, Option>>
 
 /** Where the application is mounted: a path, nowhere, or wherever a spawned script's own name puts it. */
 export type Mount = 'auto' | false | `/${string}`
+
+/** What may be guessed is no secret; and it goes through a header. */
+const SECRET = /^[\x21-\x7e]{16,}$/
 
 /** What a listening socket speaks. */
 export type Protocol = 'fastcgi' | 'auto'
@@ -110,6 +117,7 @@ export interface FastCGIOptions {
   protocol?: Protocol
   mount?: Mount
   allowedClients?: readonly string[]
+  checkToken?: string
 }
 
 /** Options that `http.createServer` takes and that mean the same here. */
@@ -146,6 +154,8 @@ export interface Settings {
   readonly connectionBodyBuffer: number
   readonly multiplex: boolean
   readonly mount: Mount
+  /** '' for none. */
+  readonly checkToken: string
 }
 
 /**
@@ -160,7 +170,10 @@ export function checkOptions(options: object): void {
       throw new OptionError(`unknown option ${name}; known are ${[...Object.keys(OPTIONS), ...HTTP_OPTIONS].join(', ')}`)
     }
     const problem = complaint(OPTIONS[name as keyof typeof OPTIONS], value)
-    if (problem !== undefined) throw new OptionError(`option ${name} ${problem}, not ${describe(value)}`)
+    if (problem === undefined) continue
+    // The message of a wrong secret must not tell it.
+    const isSecret = OPTIONS[name as keyof typeof OPTIONS].kind === 'secret'
+    throw new OptionError(`option ${name} ${problem}${isSecret ? '' : `, not ${describe(value)}`}`)
   }
   const { headersTimeout, requestTimeout } = options as FastCGIOptions
   if (headersTimeout !== undefined && requestTimeout !== undefined && requestTimeout > 0 && headersTimeout > requestTimeout) {
@@ -179,6 +192,8 @@ function complaint(option: Option, value: unknown): string | undefined {
       return (option.values as readonly unknown[]).includes(value) ? undefined : `must be ${option.values.map((one) => `'${one}'`).join(' or ')}`
     case 'list':
       return Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'must be a list of addresses'
+    case 'secret':
+      return typeof value === 'string' && SECRET.test(value) ? undefined : 'must be 16 or more visible ASCII characters without blanks'
     case 'mount':
       return value === 'auto' || value === false || (typeof value === 'string' && value.startsWith('/')) ? undefined : "must be 'auto', false or a path such as '/app'"
   }
@@ -198,5 +213,6 @@ export function settings(options: FastCGIOptions): Settings {
     connectionBodyBuffer: options.connectionBodyBuffer ?? OPTIONS.connectionBodyBuffer.default,
     multiplex: options.multiplex ?? OPTIONS.multiplex.default,
     mount: options.mount ?? OPTIONS.mount.default,
+    checkToken: options.checkToken ?? '',
   }
 }
