@@ -37,12 +37,12 @@ function countWrites(transport: Socket, count: () => void): void {
   countCalls(transport, /^write/, count)
 }
 
-function countCalls(transport: Socket, names: RegExp, count: (name: string) => void): void {
+function countCalls(transport: Socket, names: RegExp, count: (name: string, args: unknown[]) => void): void {
   const handle = (transport as unknown as { _handle: Record<string, unknown> })._handle
   for (const name of namesOf(handle).filter((method) => names.test(method) && typeof handle[method] === 'function')) {
     const call = handle[name] as (...args: unknown[]) => unknown
     handle[name] = (...args: unknown[]): unknown => {
-      count(name)
+      count(name, args)
       return call.apply(handle, args)
     }
   }
@@ -152,13 +152,15 @@ describe('what is answered together leaves together', () => {
 
   it('a body in pieces of 64 KiB is one write for each of them, and one for the end', async () => {
     const pieces = Array.from({ length: 16 }, () => Buffer.alloc(65_536))
-    expect(await writesFor((_req, res) => { Readable.from(pieces, { objectMode: false }).pipe(res) }, [1])).toBeLessThanOrEqual(17)
+    // Not counted: the write of nothing behind one that the operating system did not take at once, which says when it is gone.
+    const hasBytes = ([, content]: unknown[]): boolean => !(content instanceof Uint8Array && content.length === 0)
+    expect(await writesFor((_req, res) => { Readable.from(pieces, { objectMode: false }).pipe(res) }, [1], hasBytes)).toBeLessThanOrEqual(17)
   })
 
-  async function writesFor(handler: http.RequestListener, ids: readonly number[]): Promise<number> {
+  async function writesFor(handler: http.RequestListener, ids: readonly number[], counts = (_args: unknown[]): boolean => true): Promise<number> {
     let writes = 0
     const { server, client } = await serve(handler)
-    server.prependListener('connection', (transport: Socket) => countWrites(transport, () => { writes++ }))
+    server.prependListener('connection', (transport: Socket) => countCalls(transport, /^write/, (_name, args) => { if (counts(args)) writes++ }))
     const web = await client()
     web.send(...ids.map((id) => Buffer.concat([begin(id, { keep: true }), params(id, GET), stdin(id)])))
     for (const id of ids) await web.response(id)

@@ -197,11 +197,20 @@ export class RecordWriter {
       this.record(bytes.subarray(0, first))
     } else if (first > 0) {
       const at = this.room(type, requestId, first)
-      bytes.copy(slab, at, 0, first)
+      if (first <= SHORT_TEXT) for (let i = 0; i < first; i++) slab[at + i] = bytes[i] ?? 0
+      else bytes.copy(slab, at, 0, first)
       this.grow(first)
     }
+    // From the second cut on the piece of a header holds nothing else, and all those headers are the same.
+    let header: Buffer | undefined
     for (let at = first; at < bytes.length; at += CUT) {
-      this.header(type, requestId, CUT)
+      if (header === undefined) {
+        this.header(type, requestId, CUT)
+        this.close()
+        if (at > first) header = this.pieces.at(-1)
+      } else {
+        this.record(header)
+      }
       this.record(bytes.subarray(at, at + CUT))
     }
   }

@@ -13,7 +13,7 @@ import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../proto
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
 import { answerToHttp } from './http-guest'
-import { ChunkUse, readInto } from './node-internals'
+import { ChunkUse, expectNoDrain, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
 import type { Settings } from './options'
@@ -45,6 +45,8 @@ const MAX_CONTROL_BACKLOG = 65_536
 const MAX_OUTPUT_BACKLOG = 1_048_576
 /** Less than any send buffer of a unix socket or of loopback. */
 const TAKEN_AT_ONCE = 65_536
+/** Most send buffers hold this and more. Where one does not, a second write tells when it is gone. */
+const OFTEN_TAKEN_AT_ONCE = 131_072
 /** Above this a write is dear enough by itself: it does not wait for others to share it. */
 const LARGE_OUTPUT = 16_384
 const LINGER_IDLE_MS = 5_000
@@ -513,6 +515,7 @@ export class Connection implements RequestHost {
     if (others !== undefined) for (const request of others) request.endIfDone()
     this.gatheredFirst = undefined
     this.gatheredOthers = undefined
+    const { length } = this.writer
     const pieces = this.writer.take()
     const before = this.flights.at(-1)
     if (first !== undefined) this.launch(first)
@@ -522,7 +525,7 @@ export class Connection implements RequestHost {
       this.controlBacklog += this.controlBytes
       this.controlBytes = 0
     }
-    if (pieces.length > 0) this.send(pieces, before)
+    if (length > 0) this.send(pieces, length, before)
     else this.sendNothing(before)
     if (this.controlBacklog > MAX_CONTROL_BACKLOG) this.updateReading()
     this.closeIfDone()
@@ -538,21 +541,11 @@ export class Connection implements RequestHost {
     request.gatheredContext = undefined
   }
 
-  private send(pieces: readonly Buffer[], before: Flight | undefined): void {
-    const { transport, flights } = this
+  private send(pieces: readonly Buffer[], length: number, before: Flight | undefined): void {
+    const { transport } = this
     const last = pieces.length - 1
-    // Nearly always: the operating system takes it, and nobody waits for that.
-    if (last === 0 && flights.length === 0) {
-      const piece = pieces[0] ?? NOTHING
-      transport.write(piece)
-      if (transport.writableLength === 0) {
-        // Whoever stands in between may look at it later.
-        if (transport.write === writeOfSocket && isOfSystem(transport)) this.writer.giveBack(piece)
-        return
-      }
-      this.landing(before)
-      // A write of nothing, done when those before it are.
-      transport.write(NOTHING, this.onWritten)
+    if (this.flights.length === 0 && (last === 0 || length <= OFTEN_TAKEN_AT_ONCE)) {
+      this.sendAtOnce(pieces, before)
       return
     }
     this.landing(before)
@@ -560,6 +553,28 @@ export class Connection implements RequestHost {
     for (let i = 0; i < last; i++) transport.write(pieces[i] ?? NOTHING)
     transport.write(pieces[last] ?? NOTHING, this.onWritten)
     if (last > 0) transport.uncork()
+  }
+
+  /** Nearly always: the operating system takes it, and nobody waits for that. */
+  private sendAtOnce(pieces: readonly Buffer[], before: Flight | undefined): void {
+    const { transport } = this
+    const first = pieces[0] ?? NOTHING
+    if (pieces.length === 1) {
+      transport.write(first)
+    } else {
+      transport.cork()
+      for (const piece of pieces) transport.write(piece)
+      expectNoDrain(transport)
+      transport.uncork()
+    }
+    if (transport.writableLength > 0) {
+      this.landing(before)
+      // A write of nothing, done when those before it are.
+      transport.write(NOTHING, this.onWritten)
+    } else if (pieces.length === 1 && transport.write === writeOfSocket && isOfSystem(transport)) {
+      // Not where somebody stands in between, who may look at it later.
+      this.writer.giveBack(first)
+    }
   }
 
   /** Sees to it that a write that is waited for has a flight, so that its callback never settles another one's. */

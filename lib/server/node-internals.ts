@@ -401,6 +401,15 @@ export function messageClasses(server: http.Server): { Request: typeof http.Inco
   }
 }
 
+/**
+ * Says of what was just written to a corked socket that nobody waits for its 'drain': node then needs no tick to tell of it. In a
+ * node whose flag is elsewhere there is the tick.
+ */
+export function expectNoDrain(socket: net.Socket): void {
+  const { _writableState: state } = socket as unknown as { _writableState?: { needDrain?: boolean } }
+  if (state?.needDrain === true && socket.listenerCount('drain') === 0) state.needDrain = false
+}
+
 const READ_SIZE = 65_536
 // `onread` is documented for net.connect(), and taken by every net.Socket.
 const probe = new net.Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } } as net.SocketConstructorOpts)
