@@ -402,7 +402,7 @@ export function messageClasses(server: http.Server): { Request: typeof http.Inco
 }
 
 interface UpgradingServer {
-  /** From Node 22.21 and 24.9 on. */
+  /** Not in Node 20. */
   shouldUpgradeCallback?: (this: http.Server, req: http.IncomingMessage) => unknown
 }
 

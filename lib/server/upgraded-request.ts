@@ -151,10 +151,10 @@ export class UpgradedRequest extends Request implements UpgradedSocketHost {
     if (this.socket !== undefined) this.run(leave, this.socket)
   }
 
-  /** Nothing comes or goes any more. Told in a tick: this may be in the middle of a write. */
+  /** Nothing comes any more, and nothing that is still to be written goes. Told in a tick: this may be in the middle of a write. */
   private socketIsOver(): void {
     const { socket } = this
-    if (socket !== undefined) process.nextTick(() => this.run(leave, socket))
+    if (socket !== undefined) process.nextTick(() => this.run(socket.writableEnded ? discardInput : leave, socket))
   }
 }
 
@@ -164,6 +164,10 @@ function receive(socket: UpgradedSocket, content: Buffer, request: UpgradedReque
 
 function endInput(socket: UpgradedSocket): void {
   socket.endInput()
+}
+
+function discardInput(socket: UpgradedSocket): void {
+  socket.discardInput()
 }
 
 function leave(socket: UpgradedSocket): void {

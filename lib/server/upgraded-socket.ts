@@ -80,14 +80,21 @@ export class UpgradedSocket extends HandlelessSocket {
     if (this.readableLength === 0) this.read(0)
   }
 
+  /** Nothing comes any more; the application has ended its side. Where nobody reads, nobody will: the socket is to close all the same. */
+  discardInput(): void {
+    this.endInput()
+    if (this.readableFlowing === null && this.listenerCount('readable') === 0) this.resume()
+  }
+
   /** Nothing comes any more and nothing can be sent: once what has come is read, the socket closes. */
   peerLeft(): void {
     if (this.destroyed) return
     if (this.readableEnded) {
-      this.end()
+      this.destroy()
       return
     }
-    this.once('end', () => this.end())
+    // Not end(): a write behind it would be an error that an application has to listen to, and a client that left is none.
+    this.once('end', () => this.destroy())
     this.endInput()
   }
 
@@ -119,6 +126,11 @@ export class UpgradedSocket extends HandlelessSocket {
     this.host.destroyed()
     // It takes back the timer of setTimeout(), and emits 'close'.
     destroySocket.call(this as unknown as Socket, error, done)
+  }
+
+  // A net.Socket without a handle does not say whether there was an error.
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return event === 'close' && args.length === 0 ? super.emit(event, this.errored !== null) : super.emit(event, ...args)
   }
 
   resetAndDestroy(): this {
