@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   FCGI_ERR_BODY_TOO_SHORT: 'the request body ended before CONTENT_LENGTH bytes had arrived',
   FCGI_ERR_BODY_TOO_LONG: 'the request body went on after CONTENT_LENGTH bytes; the surplus was discarded',
   FCGI_ERR_BAD_REQUEST: 'meta-variables that no HTTP request can have (a line break in a header, no method, ...)',
+  FCGI_ERR_NO_UPGRADE: 'a WebSocket was asked for, and the web server cannot pass it on',
   FCGI_ERR_BAD_RESPONSE: 'the application answered with something that is not a CGI response',
   FCGI_ERR_REQUEST_REFUSED: 'the application ended the request with a protocol status other than REQUEST_COMPLETE',
   FCGI_ERR_CONNECTION_LOST: 'the connection closed before the request was answered',

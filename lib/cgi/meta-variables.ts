@@ -30,6 +30,7 @@ export const enum Meaning {
   TRANSFER_ENCODING,
   AUTHORIZATION,
   EXPECT,
+  UPGRADE,
   HOST,
   HTTP_CONTENT_LENGTH,
   CONTENT_TYPE,
@@ -108,6 +109,7 @@ const SPECIAL_HEADERS = new Map<string, Meaning>([
   ['x-original-url', Meaning.X_ORIGINAL_URL],
   ['authorization', Meaning.AUTHORIZATION],
   ['expect', Meaning.EXPECT],
+  ['upgrade', Meaning.UPGRADE],
   ['host', Meaning.HOST],
 ])
 

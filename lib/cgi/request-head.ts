@@ -55,6 +55,8 @@ export class RequestHead {
   bodyUnannounced = true
   /** Value of the Expect header, which node's server acts on. */
   expect: string | undefined = undefined
+  /** There is an Upgrade field. */
+  upgrade = false
   encrypted = false
 
   private readonly text: string
@@ -129,6 +131,7 @@ export function requestHead(variables: MetaVariables): RequestHead {
   let hasHttpContentLength = false
   let contentLength: string | undefined
   let expect: string | undefined
+  let upgrade = false
   let encrypted = false
   let transferEncoding = false
   let authorization = false
@@ -154,6 +157,9 @@ export function requestHead(variables: MetaVariables): RequestHead {
         break
       case Meaning.EXPECT:
         expect = text.slice(valueStart, valueEnd)
+        break
+      case Meaning.UPGRADE:
+        upgrade = true
         break
       case Meaning.HTTP_CONTENT_LENGTH:
         hasHttpContentLength = true
@@ -214,6 +220,7 @@ export function requestHead(variables: MetaVariables): RequestHead {
   head.contentLength = length
   head.bodyUnannounced = length < 0 && !chunked
   head.expect = expect
+  head.upgrade = upgrade
   head.encrypted = encrypted
   return head
 }

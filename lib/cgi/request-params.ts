@@ -24,6 +24,8 @@ export interface RequestParamsOptions {
   readonly scriptName?: string | undefined
   /** Adds DOCUMENT_ROOT, SCRIPT_FILENAME and PATH_TRANSLATED below this folder; default: none of them is sent. */
   readonly documentRoot?: string | undefined
+  /** An HTTP upgrade that is handed on: its Upgrade and Connection stay. Default false. */
+  readonly upgrade?: boolean | undefined
   /** Replace or join the others; a value of `undefined` takes one away. */
   readonly params?: Readonly<Record<string, string | undefined>> | undefined
 }
@@ -94,6 +96,12 @@ export function requestParams(request: HttpRequestHead, options: RequestParamsOp
     if (pathInfo !== '') add('PATH_TRANSLATED', root + pathInfo)
   }
   addFields(add, fields)
+  if (options.upgrade === true) {
+    add('HTTP_UPGRADE', fields.get('upgrade'))
+    add('HTTP_CONNECTION', 'Upgrade')
+    // As lighttpd says it: STDIN stays open, and is no body.
+    if (!fields.has('content-length')) add('CONTENT_LENGTH', 0)
+  }
   return options.params === undefined ? params : override(params, options.params)
 }
 

@@ -4,7 +4,7 @@ import { FastCGIError } from '../errors'
 
 /** What the application wants the web server to say. */
 export interface CgiResponseHead {
-  /** 200 to 999 */
+  /** 200 to 999, or 101 */
   readonly statusCode: number
   /** Reason phrase, `''` when the application gave none. */
   readonly statusMessage: string
@@ -17,6 +17,7 @@ export interface CgiResponseHead {
 const LF = 0x0a
 const CR = 0x0d
 const DEFAULT_MAX_HEAD_BYTES = 65_536
+const SWITCHING_PROTOCOLS = 101
 
 /** About the connection to the web server, which the application does not know. RFC 9110 7.6.1 */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
@@ -39,10 +40,15 @@ export class ResponseHeadParser {
   private lineLength = 0
   private lineStartsWithCr = false
   private readonly maxHeadBytes: number
+  private readonly isUpgrade: boolean
 
-  /** @param maxHeadBytes largest head accepted, its empty line included; default 64 KiB */
-  constructor(maxHeadBytes = DEFAULT_MAX_HEAD_BYTES) {
+  /**
+   * @param maxHeadBytes largest head accepted, its empty line included; default 64 KiB
+   * @param isUpgrade the request asked for an upgrade, so `Status: 101` is an answer to it
+   */
+  constructor(maxHeadBytes = DEFAULT_MAX_HEAD_BYTES, isUpgrade = false) {
     this.maxHeadBytes = maxHeadBytes
+    this.isUpgrade = isUpgrade
   }
 
   /**
@@ -56,7 +62,7 @@ export class ResponseHeadParser {
     const seen = this.text.length + (bodyStart ?? chunk.length)
     if (seen > this.maxHeadBytes) throw bad(`its head is longer than ${this.maxHeadBytes} bytes`)
     this.text += chunk.toString('latin1', 0, bodyStart)
-    return bodyStart === undefined ? undefined : { head: parseResponseHead(this.text), bodyStart }
+    return bodyStart === undefined ? undefined : { head: parseResponseHead(this.text, this.isUpgrade), bodyStart }
   }
 
   /**
@@ -90,10 +96,11 @@ export class ResponseHeadParser {
  * (CGI 6.2.2) is answered to the client as well, as nginx does.
  *
  * @param text latin1, with the empty line at its end
+ * @param isUpgrade `Status: 101` is welcome; it keeps its Connection and Upgrade
  * @throws {FastCGIError} FCGI_ERR_BAD_RESPONSE
  * @see CGI 6.2, 6.3
  */
-export function parseResponseHead(text: string): CgiResponseHead {
+export function parseResponseHead(text: string, isUpgrade = false): CgiResponseHead {
   const fields: [name: string, value: string][] = []
   let status: string | undefined
   let contentLength: string | undefined
@@ -118,10 +125,12 @@ export function parseResponseHead(text: string): CgiResponseHead {
   }
   // generic-response = 1*header-field NL [ response-body ], CGI 6.2
   if (fields.length === 0 && status === undefined) throw bad('its head has no fields')
-  const kept = fields.filter(([name]) => !hop.has(name.toLowerCase()) || name.toLowerCase() === 'content-length')
   const isRedirect = fields.some(([name]) => name.toLowerCase() === 'location')
+  const line = readStatus(status ?? (isRedirect ? '302 Found' : '200 OK'), isUpgrade)
+  if (line.statusCode === SWITCHING_PROTOCOLS) for (const name of ['connection', 'upgrade']) hop.delete(name)
+  const kept = fields.filter(([name]) => !hop.has(name.toLowerCase()) || name.toLowerCase() === 'content-length')
   return {
-    ...readStatus(status ?? (isRedirect ? '302 Found' : '200 OK')),
+    ...line,
     rawHeaders: kept.flat(),
     contentLength: contentLength === undefined ? undefined : Number(contentLength),
   }
@@ -155,12 +164,12 @@ function isBlank(line: string, at: number): boolean {
   return char === 0x20 || char === 0x09
 }
 
-function readStatus(value: string): { statusCode: number; statusMessage: string } {
+function readStatus(value: string, isUpgrade: boolean): { statusCode: number; statusMessage: string } {
   const parts = STATUS.exec(value)
   const statusCode = Number(parts?.[1] ?? 0)
   if (parts === null || statusCode < 100) throw bad(`its Status is no HTTP status: ${show(value)}`)
   // An informational response is no answer, and CGI has no place for a second one.
-  if (statusCode < 200) throw bad(`its Status is ${statusCode}; an informational status cannot cross CGI`)
+  if (statusCode < 200 && !(isUpgrade && statusCode === SWITCHING_PROTOCOLS)) throw bad(`its Status is ${statusCode}; an informational status cannot cross CGI`)
   return { statusCode, statusMessage: parts[2] ?? '' }
 }
 

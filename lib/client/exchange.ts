@@ -1,7 +1,7 @@
 // One request as its caller sees it: output, end, abort. Knows no socket; a host sends for it and tells it what arrived.
 
 import { EventEmitter } from 'node:events'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable, type Writable } from 'node:stream'
 import { FastCGIError, OptionError, RequestAbortedError } from '../errors'
 import { type EndRequest, ProtocolStatus, Role } from '../protocol'
 import { RequestRefusedError } from './errors'
@@ -18,6 +18,11 @@ export interface ClientRequestOptions {
   readonly role?: Role | undefined
   /** Content of STDIN; default none. An Authorizer without a body gets no STDIN at all. */
   readonly body?: Body | undefined
+  /**
+   * A conversation, such as a WebSocket behind `Status: 101`: STDIN stays open. It is what is written to {@link ClientRequest.stdin},
+   * or a `body` that is a stream. `timeoutMs` counts until the application begins to answer. Default false.
+   */
+  readonly upgrade?: boolean | undefined
   /** Content of DATA, for the Filter role; FCGI_DATA_LENGTH and FCGI_DATA_LAST_MOD are the caller's to set. FCGI 6.4 */
   readonly data?: Body | undefined
   readonly signal?: AbortSignal | undefined
@@ -32,6 +37,8 @@ export interface ClientRequest extends EventEmitter<{ stderr: [text: Buffer] }> 
    * While nobody reads it the application is held back, so a caller with no use for it calls `resume()`.
    */
   readonly stdout: Readable
+  /** With the option `upgrade` and without a `body`: what is written here is STDIN. Destroyed when the request is over; undefined otherwise. */
+  readonly stdin: Writable | undefined
   /**
    * How the request ended, known before everything is read from `stdout`.
    * Rejects when it was not answered to its end, and with {@link RequestRefusedError} when it was refused without output.
@@ -58,6 +65,7 @@ const STDOUT_HIGH_WATER_MARK = 65_536
 /** The one implementation of {@link ClientRequest}. */
 export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implements ClientRequest {
   readonly stdout: Readable
+  readonly stdin: PassThrough | undefined
   readonly ended: Promise<EndRequest>
   readonly role: Role
   /** Names and values alternating, latin1. */
@@ -71,6 +79,7 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
   private answered = false
   private hasOutput = false
   private stdoutEnded = false
+  private readonly isUpgrade: boolean
   private timer: NodeJS.Timeout | undefined
   private readonly signal: AbortSignal | undefined
   private resolve: (end: EndRequest) => void = () => undefined
@@ -99,7 +108,14 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
       },
     })
     this.stdout.on('error', () => undefined)
-    const stdin = options.body ?? (this.role === Role.AUTHORIZER ? undefined : '')
+    this.isUpgrade = options.upgrade ?? false
+    if (this.isUpgrade && (typeof options.body === 'string' || options.body instanceof Uint8Array)) {
+      throw new OptionError('the body of an upgrade must be a stream: STDIN stays open behind the request')
+    }
+    this.stdin = this.isUpgrade && options.body === undefined ? new PassThrough() : undefined
+    // Whoever writes when the request is over is told by 'close' and the callback of the write.
+    this.stdin?.on('error', () => undefined)
+    const stdin = this.stdin ?? options.body ?? (this.role === Role.AUTHORIZER ? undefined : '')
     const data = options.data ?? (this.role === Role.FILTER ? '' : undefined)
     this.upload = new Upload(stdin, data, (error) => this.giveUp(error))
     if (timeoutMs > 0) this.timer = setTimeout(() => this.silent(), timeoutMs).unref()
@@ -127,7 +143,8 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
 
   /** The connection moved bytes for this exchange, so its application is not silent. */
   progressed(): void {
-    this.timer?.refresh()
+    // refresh() would bring a timer back that was cleared.
+    if (!this.isUpgrade) this.timer?.refresh()
   }
 
   /** @returns bytes waiting for the caller */
@@ -149,6 +166,8 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
       return true
     }
     if (this.stdoutEnded) return false
+    // From the answer on, both sides may be silent for as long as they like.
+    if (this.isUpgrade && !this.hasOutput) clearTimeout(this.timer)
     this.hasOutput = true
     this.stdout.push(content)
     return true
@@ -191,6 +210,7 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
     clearTimeout(this.timer)
     this.signal?.removeEventListener('abort', this.onSignal)
     this.upload.stop()
+    this.stdin?.destroy()
     this.host = undefined
   }
 
@@ -198,7 +218,7 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
 
   private silent(): void {
     // Neither a caller who does not read nor a body that does not come is the application's silence.
-    if (this.upload.waitingForSource || this.host?.paused === true) {
+    if ((this.upload.waitingForSource && !this.isUpgrade) || this.host?.paused === true) {
       this.timer?.refresh()
       return
     }

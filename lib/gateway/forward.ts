@@ -1,6 +1,8 @@
 // One HTTP request through a FastCGI application: both bodies at the pace of their readers, and an answer whatever happens.
 
 import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
+import { type Socket } from 'node:net'
+import { type Duplex } from 'node:stream'
 import { type CgiResponseHead, ResponseHeadParser } from '../cgi/response-parser'
 import { type ClientRequest, FastCGIError, ProtocolError, ProtocolStatus, RequestAbortedError, RequestRefusedError } from '../client'
 
@@ -12,6 +14,8 @@ export interface ForwardOptions {
   readonly maxHeadBytes: number
   readonly onStderr: (text: Buffer, req: IncomingMessage) => void
 }
+
+const SWITCHING_PROTOCOLS = 101
 
 /** An error that is the outer server's own doing, not the application's. */
 const INTERNAL_SERVER_ERROR = 500
@@ -25,9 +29,17 @@ export class Forward {
   private hasBody = true
   private isOver = false
   private request: ClientRequest | undefined
+  /** The client's connection, once the application has switched protocols on it. */
+  private tunnel: Duplex | undefined
 
-  constructor(private readonly req: IncomingMessage, private readonly res: ServerResponse, private readonly options: ForwardOptions) {
-    this.parser = new ResponseHeadParser(options.maxHeadBytes)
+  /** @param connection of a request that asks for an upgrade; its STDIN is what comes from there */
+  constructor(
+    private readonly req: IncomingMessage,
+    private readonly res: ServerResponse,
+    private readonly options: ForwardOptions,
+    private readonly connection?: Duplex,
+  ) {
+    this.parser = new ResponseHeadParser(options.maxHeadBytes, connection !== undefined)
     // Their errors are ends that 'close' tells as well; without a listener they would end the process.
     req.on('error', () => undefined)
     res.on('error', () => undefined)
@@ -54,6 +66,10 @@ export class Forward {
     if (this.isOver) return
     this.isOver = true
     this.request?.abort()
+    if (this.tunnel !== undefined) {
+      this.tunnel.destroy()
+      return
+    }
     if (this.res.destroyed) return
     if (this.res.headersSent) this.res.destroy()
     else this.refuse(error)
@@ -70,6 +86,10 @@ export class Forward {
 
   private onStdout(chunk: Buffer): void {
     if (this.isOver) return
+    if (this.tunnel !== undefined) {
+      if (!this.tunnel.write(chunk)) this.request?.stdout.pause()
+      return
+    }
     if (this.head !== undefined) {
       this.writeBody(chunk)
       return
@@ -77,6 +97,10 @@ export class Forward {
     try {
       const found = this.parser.push(chunk)
       if (found === undefined) return
+      if (found.head.statusCode === SWITCHING_PROTOCOLS && this.connection !== undefined) {
+        this.switchProtocols(found.head, chunk.subarray(found.bodyStart), this.connection)
+        return
+      }
       this.writeHead(found.head)
       if (found.bodyStart < chunk.length) this.writeBody(chunk.subarray(found.bodyStart))
       // An event stream may have nothing to say for long; its head must not wait for it.
@@ -84,6 +108,16 @@ export class Forward {
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  /** From here on the connection is the client's and the application's alone: node's response has nothing to do with it. */
+  private switchProtocols({ statusMessage, rawHeaders }: CgiResponseHead, first: Buffer, connection: Duplex): void {
+    this.tunnel = connection
+    this.res.detachSocket(connection as Socket)
+    const fields = rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('')
+    connection.write(`HTTP/1.1 101 ${statusMessage || 'Switching Protocols'}\r\n${fields}\r\n`, 'latin1')
+    if (first.length > 0) connection.write(first)
+    connection.on('close', () => this.onClose())
   }
 
   /** flushHeaders() would send bytes above 0x7f as UTF-8; in front of bytes a head is sent as it is. */
@@ -112,6 +146,12 @@ export class Forward {
 
   private onEnd(): void {
     if (this.isOver) return
+    if (this.tunnel !== undefined) {
+      this.isOver = true
+      // The end of the request is that of the connection, in both directions.
+      this.tunnel.end(() => this.tunnel?.destroy())
+      return
+    }
     if (this.head === undefined) {
       this.fail(this.parser.unfinished())
       return

@@ -1,7 +1,8 @@
 // An HTTP request listener in front of a FastCGI application, for development and tests. Knows which application and which options.
 
-import { type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { type Socket } from 'node:net'
+import { type Duplex } from 'node:stream'
 import { type HttpRequestHead, requestParams } from '../cgi/request-params'
 import { checkOptions, Client, CLIENT_OPTIONS, type ClientOptions, type ClientTarget, FastCGIError, OptionError, parseTarget } from '../client'
 import { Forward, type ForwardOptions } from './forward'
@@ -30,6 +31,10 @@ export interface GatewayOptions extends ClientOptions {
 /** A listener for `http.createServer`, Express's `app.use` and supertest's `request`. */
 export interface Gateway {
   (req: IncomingMessage, res: ServerResponse): void
+  /** A listener for 'upgrade' of an http.Server: WebSockets reach the application. */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** Makes an http.Server with both listeners. Its arguments are those of `net.Server.listen`. */
+  readonly listen: Server['listen']
   /** Closes the connections to the application; requests under way are answered with 503. */
   close(): Promise<void>
 }
@@ -87,17 +92,29 @@ export function gateway(target: GatewayTarget, options: GatewayOptions = {}): Ga
   }
   if (!isListener(target)) client = new Client(parseTarget(target), clientSettings)
 
-  const listener = (req: IncomingMessage, res: ServerResponse): void => {
-    const forward = new Forward(req, res, forwardOptions)
-    if (client !== undefined) send(forward, client, req, own)
+  const start = (forward: Forward, req: IncomingMessage, connection?: Duplex): void => {
+    if (client !== undefined) send(forward, client, req, own, connection)
     else if (isListener(target)) {
       connect(target).then(
-        (ready) => send(forward, ready, req, own),
+        (ready) => send(forward, ready, req, own, connection),
         (error: unknown) => forward.fail(error),
       )
     }
   }
+  const listener = (req: IncomingMessage, res: ServerResponse): void => start(new Forward(req, res, forwardOptions), req)
+  const upgrade = (req: IncomingMessage, connection: Duplex, head: Buffer): void => {
+    // Nobody could tell where the new protocol begins; lighttpd does not upgrade these either.
+    if (hasBody(req)) {
+      connection.on('error', () => undefined)
+      connection.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    if (head.length > 0) connection.unshift(head)
+    start(new Forward(req, responseOver(connection, req), forwardOptions, connection), req, connection)
+  }
   return Object.assign(listener, {
+    upgrade,
+    listen: ((...args: Parameters<Server['listen']>) => createServer(listener).on('upgrade', upgrade).listen(...args)) as Server['listen'],
     close: async (): Promise<void> => {
       isClosed = true
       await client?.close()
@@ -105,9 +122,14 @@ export function gateway(target: GatewayTarget, options: GatewayOptions = {}): Ga
   })
 }
 
-function send(forward: Forward, client: Client, req: IncomingMessage, own: OwnOptions): void {
+/** @param connection of a request that asks for an upgrade */
+function send(forward: Forward, client: Client, req: IncomingMessage, own: OwnOptions, connection: Duplex | undefined): void {
   if (forward.isDone) return
   try {
+    if (connection !== undefined) {
+      forward.follow(client.request({ params: paramsOf(req, own, true), body: connection, upgrade: true }))
+      return
+    }
     refuseOddBodies(req)
     const params = paramsOf(req, own)
     forward.follow(client.request({ params, body: hasBody(req) ? req : undefined }))
@@ -116,7 +138,19 @@ function send(forward: Forward, client: Client, req: IncomingMessage, own: OwnOp
   }
 }
 
-function paramsOf(req: IncomingMessage, own: OwnOptions): string[] {
+/** For the answer to an upgrade where it is none. node's server has let go of the connection: what it does is done here. */
+function responseOver(connection: Duplex, req: IncomingMessage): ServerResponse {
+  const res = new ServerResponse(req)
+  res.shouldKeepAlive = false
+  // The connection of 'upgrade' is the socket of the request.
+  res.assignSocket(connection as Socket)
+  connection.on('error', () => undefined)
+  connection.on('drain', () => res.emit('drain'))
+  res.on('finish', () => connection.end(() => connection.destroy()))
+  return res
+}
+
+function paramsOf(req: IncomingMessage, own: OwnOptions, upgrade = false): string[] {
   const socket: Partial<Socket> & { encrypted?: boolean } = req.socket
   const { originalUrl, baseUrl }: MountedRequest = req as MountedRequest
   const head: HttpRequestHead = {
@@ -131,7 +165,7 @@ function paramsOf(req: IncomingMessage, own: OwnOptions): string[] {
     encrypted: socket.encrypted === true,
   }
   const scriptName = own.scriptName ?? (typeof baseUrl === 'string' ? baseUrl : '')
-  return requestParams(head, { scriptName, documentRoot: own.documentRoot, params: own.params(req) })
+  return requestParams(head, { scriptName, documentRoot: own.documentRoot, upgrade, params: own.params(req) })
 }
 
 function hasBody(req: IncomingMessage): boolean {

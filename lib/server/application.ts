@@ -11,9 +11,11 @@ import { Connection, type ConnectionHost } from './connection'
 import { byFirstByte } from './first-byte'
 import { dispatch, type DispatchHost, refuseByListener } from './dispatch'
 import { messageClasses } from './node-internals'
+import { loadUpgrade } from './on-demand'
 import type { Mount, Settings } from './options'
 import { Messages } from './prototypes'
 import type { Request } from './request'
+import type { UpgradedRequest } from './upgraded-request'
 
 export { RequestSocket } from './socket'
 
@@ -135,6 +137,10 @@ export class Application implements ConnectionHost, DispatchHost {
     dispatch(this, request, head)
   }
 
+  upgrade(request: UpgradedRequest, head: RequestHead): void {
+    loadUpgrade().offer(this, request, head)
+  }
+
   refuseByListener(request: Request, error: Error): void {
     refuseByListener(this, request, error)
   }
@@ -193,7 +199,7 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   closeAll(): void {
-    for (const connection of this.connections) connection.destroy()
+    for (const connection of this.connections) connection.closeRequests()
     for (const transport of this.undecided) transport.destroy()
   }
 

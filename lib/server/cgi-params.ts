@@ -2,11 +2,11 @@
 
 import { IncomingMessage } from 'node:http'
 import { OptionError } from '../errors'
-import { loadedApplication } from './on-demand'
+import { loadedApplication, loadedUpgrade } from './on-demand'
 import type { SocketHost } from './socket'
 
 const NONE: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>)
-const decoded = new WeakMap<SocketHost, Readonly<Record<string, string>>>()
+const decoded = new WeakMap<Pick<SocketHost, 'variables'>, Readonly<Record<string, string>>>()
 
 /**
  * The CGI/1.1 meta-variables of a request as the web server sent them, such as `DOCUMENT_ROOT` or `SSL_CLIENT_S_DN`.
@@ -21,7 +21,7 @@ const decoded = new WeakMap<SocketHost, Readonly<Record<string, string>>>()
  */
 export function cgiParams(req: IncomingMessage): Readonly<Record<string, string>> {
   if (!(req instanceof IncomingMessage)) throw new OptionError('cgiParams() takes the request that the application was called with')
-  const host = loadedApplication()?.RequestSocket.hostOf(req.socket)
+  const host = loadedApplication()?.RequestSocket.hostOf(req.socket) ?? loadedUpgrade()?.UpgradedSocket.hostOf(req.socket)
   if (host === undefined) return NONE
   const known = decoded.get(host)
   if (known !== undefined) return known

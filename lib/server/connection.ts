@@ -17,6 +17,7 @@ import { ChunkUse, expectNoDrain, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
 import type { Settings } from './options'
+import type { UpgradedRequest } from './upgraded-request'
 import type { WritesDone } from './write-done'
 
 /** What a connection asks of the application server it belongs to. */
@@ -33,6 +34,7 @@ export interface ConnectionHost {
   /** Under mod_fcgid a connection closed early costs the process its life. */
   isSpawnedBy(serverSoftware: string): boolean
   dispatch(request: Request, head: RequestHead): void
+  upgrade(request: UpgradedRequest, head: RequestHead): void
   refuseByListener(request: Request, error: Error): void
   violated(error: ProtocolError, transport: Socket): void
   report(code: ErrorCode, message: string, requestId: number): void
@@ -198,7 +200,7 @@ export class Connection implements RequestHost {
     } finally {
       this.isReading = false
     }
-    if (this.pendingCount > 0) for (const request of this.requests.all()) request.keepParams()
+    if (this.pendingCount > 0) for (const request of this.requests.all()) request.chunkEnded()
     this.flush()
     if (this.settlingFirst !== undefined) this.settleAll(this.settlingFirst)
     return this.chunkUse
@@ -364,6 +366,18 @@ export class Connection implements RequestHost {
   dispatch(request: Request, head: RequestHead): void {
     this.pendingCount--
     this.host.dispatch(request, head)
+  }
+
+  upgrade(request: UpgradedRequest, head: RequestHead): void {
+    this.host.upgrade(request, head)
+  }
+
+  upgraded(request: UpgradedRequest): void {
+    const before = this.requests.get(request.id)
+    if (before === undefined) return
+    this.pendingCount--
+    this.requests.remove(before)
+    this.requests.add(request)
   }
 
   refuseByListener(request: Request, error: Error): void {
@@ -754,6 +768,18 @@ export class Connection implements RequestHost {
     if (this.requests.size > 0 || this.gatheredFirst !== undefined || this.writer.length > 0) return
     this.closeWhenIdle = true
     this.closeIfDone()
+  }
+
+  /** What `server.closeAllConnections()` does: as under node:http, connections that were upgraded are the application's to close. */
+  closeRequests(): void {
+    const requests = this.requests.all()
+    if (!requests.some(({ isUpgraded }) => isUpgraded)) {
+      this.destroy()
+      return
+    }
+    this.closeWhenIdle = true
+    for (const request of requests) request.exchange?.socket.destroy()
+    this.flush()
   }
 
   /** Closes the connection whatever is going on. */

@@ -55,20 +55,9 @@ onHead((res) => RequestSocket.hostOf(res.socket) as Request | undefined)
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
-  const { server, messages } = host
-  messages.lookAt(server)
+  const { server } = host
   const socket = head.encrypted ? new EncryptedRequestSocket(request, server) : new RequestSocket(request, server)
-  const req = messages.request(socket)
-  req.httpVersion = head.httpVersion
-  req.httpVersionMajor = head.httpVersionMajor
-  req.httpVersionMinor = head.httpVersionMinor
-  req.method = head.method
-  req.url = head.url
-  // What node's parser says of an ordinary request, and its types do not know.
-  ;(req as http.IncomingMessage & { upgrade: boolean }).upgrade = false
-  if ((server as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders === true) Object.assign(req, { joinDuplicateHeaders: true })
-  setHeaders(req, head.rawHeaders, limited(head.rawHeaders, server.maxHeadersCount))
-  if (host.mount !== false) mount(host, req, head)
+  const req = newRequest(host, socket, head, false)
   const res = newResponse(host, req, socket.writableHighWaterMark)
   leaveConnectionToWebServer(res)
   if (!request.passesChunks) leaveFramingToWebServer(res)
@@ -77,6 +66,23 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
   handOver(exchange, host.checkEchoes)
+}
+
+/** @param upgrade what node's parser says of the request, and its types do not know */
+export function newRequest(host: DispatchHost, socket: unknown, head: RequestHead, upgrade: boolean): http.IncomingMessage {
+  const { server, messages } = host
+  messages.lookAt(server)
+  const req = messages.request(socket)
+  req.httpVersion = head.httpVersion
+  req.httpVersionMajor = head.httpVersionMajor
+  req.httpVersionMinor = head.httpVersionMinor
+  req.method = head.method
+  req.url = head.url
+  ;(req as http.IncomingMessage & { upgrade: boolean }).upgrade = upgrade
+  if ((server as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders === true) Object.assign(req, { joinDuplicateHeaders: true })
+  setHeaders(req, head.rawHeaders, limited(head.rawHeaders, server.maxHeadersCount))
+  if (host.mount !== false) mount(host, req, head)
+  return req
 }
 
 /** Has the listeners of 'clientError' answer a request that node's parser would not have let through. They get its socket, as there. */

@@ -410,6 +410,24 @@ export function expectNoDrain(socket: net.Socket): void {
   if (state?.needDrain === true && socket.listenerCount('drain') === 0) state.needDrain = false
 }
 
+interface UpgradingServer {
+  /** Not in Node 20. */
+  shouldUpgradeCallback?: (this: http.Server, req: http.IncomingMessage) => unknown
+}
+
+const usualUpgradeCallback = String((http.createServer() as http.Server & UpgradingServer).shouldUpgradeCallback)
+
+/** Whether the application may want an upgrade: false where {@link shouldUpgrade} would say no to every request. */
+export function mayUpgrade(server: http.Server): boolean {
+  return server.listenerCount('upgrade') > 0 || String((server as http.Server & UpgradingServer).shouldUpgradeCallback) !== usualUpgradeCallback
+}
+
+/** Whether a request that asks for an upgrade gets one, as this node decides: by the server's option, or by whether somebody listens. */
+export function shouldUpgrade(server: http.Server & UpgradingServer, req: http.IncomingMessage): boolean {
+  if (typeof server.shouldUpgradeCallback !== 'function') return server.listenerCount('upgrade') > 0
+  return Boolean(server.shouldUpgradeCallback(req))
+}
+
 const READ_SIZE = 65_536
 // `onread` is documented for net.connect(), and taken by every net.Socket.
 const probe = new net.Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } } as net.SocketConstructorOpts)

@@ -6,6 +6,7 @@ import type cluster from 'node:cluster'
 import type * as crypto from 'node:crypto'
 import type * as workerThreads from 'node:worker_threads'
 import type * as application from './application'
+import type * as upgrade from './upgrade'
 
 /** Kept: a test runner that forgets modules would load another copy, whose requests this one does not know. */
 let loaded: typeof application | undefined
@@ -19,6 +20,19 @@ export function loadApplication(): typeof application {
 /** undefined before there was a server. */
 export function loadedApplication(): typeof application | undefined {
   return loaded
+}
+
+let upgrades: typeof upgrade | undefined
+
+/** What turns requests into connections, from the first request on that asks for it. */
+export function loadUpgrade(): typeof upgrade {
+  upgrades ??= require('./upgrade') as typeof upgrade
+  return upgrades
+}
+
+/** undefined before there was such a request. */
+export function loadedUpgrade(): typeof upgrade | undefined {
+  return upgrades
 }
 
 export function loadCrypto(): typeof crypto {

@@ -27,8 +27,10 @@ import {
   leaveFramingToNode,
 } from './node-internals'
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
+import { loadUpgrade } from './on-demand'
 import { ParamsStream } from './params'
 import type { RequestSocket, SocketAddresses, SocketHost } from './socket'
+import type { UpgradedRequest } from './upgraded-request'
 import { both, tell, type WritesDone } from './write-done'
 
 /** What a request asks of the connection it came on. */
@@ -63,6 +65,10 @@ export interface RequestHost {
   readonly context: AsyncResource
   /** The params are there: makes req and res, gives them to {@link Request.start}, and calls the application. */
   dispatch(request: Request, head: RequestHead): void
+  /** Offers a connection of its own to the application, which takes it by {@link upgraded} unless it wants an ordinary request. */
+  upgrade(request: UpgradedRequest, head: RequestHead): void
+  /** What comes for the id of this request is for this request now. */
+  upgraded(request: UpgradedRequest): void
   /** Gives a request that is none to the listeners of 'clientError'. */
   refuseByListener(request: Request, error: Error): void
   /** The application is about to get a request. */
@@ -76,6 +82,10 @@ const enum Phase {
   PARAMS,
   /** The params are complete; whether there is a body shows with the first STDIN record. */
   AWAITING_BODY,
+  /** An upgrade is asked for; whether the web server can do it shows with what comes next. */
+  AWAITING_UPGRADE,
+  /** Nothing came with the params, and the web server is none that is known to upgrade. */
+  DOUBTING_UPGRADE,
   /** The application has it. */
   ACTIVE,
   /** Over, or given up. */
@@ -85,14 +95,17 @@ const enum Phase {
 /** These are handed over without waiting for a body that nothing announced. */
 const USUALLY_WITHOUT_BODY = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
+/** So much later than the params the end of STDIN comes at the most, where a web server sends it that cannot upgrade. */
+const UPGRADE_DOUBT_MS = 100
+
 const RECORD_HEADER = 8
 /** Of the request that is being read. */
 const pairs = new PairTable()
 
 /** What a small piece of body costs besides its bytes: the Buffer, and its place in the stream's queue (measured: about 115). */
-const CHUNK_OVERHEAD = 128
+export const CHUNK_OVERHEAD = 128
 /** A piece that is kept holds the 64 KiB it came in; there is room for two that are large enough to be kept. */
-const HALF_A_CHUNK = 32_768
+export const HALF_A_CHUNK = 32_768
 
 const HEAD_END = '\r\n\r\n'
 const CONTENT_LENGTH = /(?:^|\n)content-length:/i
@@ -137,7 +150,7 @@ export class Request implements SocketHost {
   gatheredContext: AsyncResource | undefined
   isGathered = false
 
-  private readonly host: RequestHost
+  protected readonly host: RequestHost
   private readonly maxParamsSize: number
   private phase = Phase.PARAMS
   private params: ParamsStream | undefined = new ParamsStream()
@@ -147,7 +160,7 @@ export class Request implements SocketHost {
   private bodyLeft = -1
   private hasBody = false
   private surplusReported = false
-  private headSent = false
+  protected headSent = false
   /** The head, translated when node printed it, until the first output takes it along. */
   private pendingHead: CgiResponseHead | undefined = undefined
   private decoder: ChunkedDecoder | undefined
@@ -160,7 +173,7 @@ export class Request implements SocketHost {
   private answering: http.ServerResponse | undefined
   /** HTTP that the application wrote on the socket by itself, until its head is whole. */
   private raw = ''
-  private isRaw = false
+  protected isRaw = false
   /** It answers a HEAD request, and its head is out: what follows would be taken for more of it. */
   private isRawHead = false
   private isFinished = false
@@ -177,7 +190,12 @@ export class Request implements SocketHost {
 
   /** The application has not seen it yet. */
   get isPending(): boolean {
-    return this.phase === Phase.PARAMS || this.phase === Phase.AWAITING_BODY
+    return this.phase < Phase.ACTIVE
+  }
+
+  /** Its socket is a connection of its own, which is the application's to close. */
+  get isUpgraded(): boolean {
+    return false
   }
 
   /** PARAMS are still arriving. */
@@ -235,9 +253,10 @@ export class Request implements SocketHost {
     params.add(chunk, start, end)
   }
 
-  /** The chunk that held the last fragment of PARAMS is about to be overwritten. */
-  keepParams(): void {
+  /** The chunk that was read is about to be overwritten. */
+  chunkEnded(): void {
     this.params?.keep()
+    if (this.phase === Phase.AWAITING_UPGRADE) this.upgradeIfCertain()
   }
 
   private paramsEnd(params: ParamsStream): void {
@@ -262,7 +281,9 @@ export class Request implements SocketHost {
       return
     }
     this.bodyLeft = this.head.contentLength
-    if (this.head.bodyUnannounced && this.head.method !== 'GET' && !USUALLY_WITHOUT_BODY.has(this.head.method)) {
+    if (this.head.upgrade && loadUpgrade().isUpgradeWanted(this.head, this.host.server)) {
+      this.phase = Phase.AWAITING_UPGRADE
+    } else if (this.head.bodyUnannounced && this.head.method !== 'GET' && !USUALLY_WITHOUT_BODY.has(this.head.method)) {
       this.phase = Phase.AWAITING_BODY
     } else {
       this.dispatch(this.head)
@@ -307,14 +328,89 @@ export class Request implements SocketHost {
     if (this.stdinEnded) return
     const isEnd = start === end
     if (isEnd) this.stdinEnded = true
-    if (this.phase === Phase.AWAITING_BODY && this.head !== undefined) {
-      // An upload whose length the web server did not know either, and did not mark (HTTP/2 without content-length).
-      if (!isEnd) this.head.rawHeaders.push('Transfer-Encoding', 'chunked')
+    if (this.isPending && this.head !== undefined) {
+      if (this.phase !== Phase.AWAITING_BODY) {
+        if (!isEnd) {
+          this.upgrade(this.head)?.stdinRecord(chunk, start, end)
+          return
+        }
+        this.reportNoUpgrade(this.head)
+      } else if (!isEnd) {
+        // An upload whose length the web server did not know either, and did not mark (HTTP/2 without content-length).
+        this.head.rawHeaders.push('Transfer-Encoding', 'chunked')
+      }
       this.dispatch(this.head)
     }
     if (isEnd) this.stdinEnd()
     else this.body(chunk, start, end)
   }
+
+  // ---- a request that asks for an upgrade
+
+  /** A web server that cannot upgrade ends STDIN at once, nearly always in the same chunk. One that can keeps it open. */
+  private upgradeIfCertain(): void {
+    if (this.head === undefined) return
+    if (loadUpgrade().passesUpgrades(this.head.serverSoftware)) {
+      this.upgrade(this.head)
+    } else {
+      this.phase = Phase.DOUBTING_UPGRADE
+      setTimeout(upgradeIfDoubted, UPGRADE_DOUBT_MS, this).unref()
+    }
+  }
+
+  /** Nothing more came: the web server waits for the answer. */
+  upgradeIfDoubted(): void {
+    if (this.phase === Phase.DOUBTING_UPGRADE && this.head !== undefined) this.upgrade(this.head)
+  }
+
+  /** @returns what goes on with the request; undefined when it stays an ordinary one, or is over */
+  private upgrade(head: RequestHead): UpgradedRequest | undefined {
+    const { UpgradedRequest } = loadUpgrade()
+    const upgraded = new UpgradedRequest(this.host, this)
+    if (upgraded.offer(head)) {
+      this.phase = Phase.OVER
+      return upgraded
+    }
+    if (upgraded.hasFailed) {
+      this.refuse('500 Internal Server Error', 'the application could not take this request')
+    } else {
+      // STDIN stays open, and nothing of it belongs to this request.
+      this.bodyLeft = 0
+      this.dispatch(head)
+    }
+    return undefined
+  }
+
+  private reportNoUpgrade({ serverSoftware, rawHeaders }: RequestHead): void {
+    if (!loadUpgrade().isWebSocket(rawHeaders)) return
+    const message = `${serverSoftware || 'the web server'} passes no WebSocket on, so it is an ordinary request. lighttpd 1.4.74 and later does, with "upgrade" => "enable" in fastcgi.server`
+    this.host.report('FCGI_ERR_NO_UPGRADE', message, this.id)
+  }
+
+  /** Takes the place of a request whose params are complete. */
+  protected succeed(request: Request): void {
+    this.params = undefined
+    this.paramsText = request.paramsText
+    this.countedParams = request.countedParams
+    this.head = request.head
+    this.stdinEnded = request.stdinEnded
+    this.inputComplete = true
+    this.phase = Phase.ACTIVE
+    this.resource = this.host.context.runInAsyncScope(newResource)
+  }
+
+  protected get isOver(): boolean {
+    return this.phase === Phase.OVER
+  }
+
+  /** @returns false the second time */
+  protected becomeOver(): boolean {
+    if (this.phase === Phase.OVER) return false
+    this.phase = Phase.OVER
+    return true
+  }
+
+  // ---- the body
 
   private stdinEnd(): void {
     if (this.inputComplete || this.phase !== Phase.ACTIVE) return
@@ -621,7 +717,12 @@ export class Request implements SocketHost {
     for (let end = this.raw.indexOf(HEAD_END); end >= 0; end = this.raw.indexOf(HEAD_END)) {
       const printed = this.raw.slice(0, end + HEAD_END.length)
       this.raw = this.raw.slice(end + HEAD_END.length)
-      if (/^HTTP\/1\.[01] 1\d\d/.test(printed)) continue
+      if (/^HTTP\/1\.[01] 1\d\d/.test(printed)) {
+        if (!this.switchProtocols(printed)) continue
+        const first = this.raw
+        this.raw = ''
+        return this.write(first, 'latin1')
+      }
       const body = this.raw
       this.raw = ''
       if (!/^HTTP\/1\.[01] [2-9]\d\d/.test(printed)) {
@@ -636,6 +737,11 @@ export class Request implements SocketHost {
       return bytes
     }
     return 0
+  }
+
+  /** The application answered with 101. @returns false where nothing can be switched */
+  protected switchProtocols(_printed: string): boolean {
+    return false
   }
 
   /**
@@ -667,7 +773,7 @@ export class Request implements SocketHost {
    * Less came than was announced. It must not be ended as if it were whole: nginx keeps the connection of its client then, who
    * takes the next answer for the rest of this one.
    */
-  private get isTorso(): boolean {
+  protected get isTorso(): boolean {
     return this.isRaw && this.decoder !== undefined ? !this.decoder.isOver : this.bodySent < this.announced
   }
 
@@ -823,7 +929,7 @@ function utf8Bytes(text: string): string {
 }
 
 /** The chunk is reused after the call it came with; what the application gets must be its own. */
-function copyOf(chunk: Buffer, start: number, end: number): Buffer {
+export function copyOf(chunk: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start)
   chunk.copy(copy, 0, start, end)
   return copy
@@ -853,7 +959,7 @@ function pushEnd(req: http.IncomingMessage): void {
 }
 
 /** Runs a function of the application's. What it throws is its own and reaches 'uncaughtException'. */
-function runIn<Arguments extends unknown[]>(context: AsyncResource | undefined, callback: (...args: Arguments) => void, ...args: Arguments): void {
+export function runIn<Arguments extends unknown[]>(context: AsyncResource | undefined, callback: (...args: Arguments) => void, ...args: Arguments): void {
   try {
     if (context === undefined) callback(...args)
     else context.runInAsyncScope(callback, undefined, ...args)
@@ -866,6 +972,10 @@ function runIn<Arguments extends unknown[]>(context: AsyncResource | undefined, 
 function throwLater(context: AsyncResource | undefined, error: unknown): void {
   if (context === undefined) process.nextTick(rethrow, error)
   else context.runInAsyncScope(() => process.nextTick(rethrow, error))
+}
+
+function upgradeIfDoubted(request: Request): void {
+  request.upgradeIfDoubted()
 }
 
 function newResource(): AsyncResource {
