@@ -109,7 +109,7 @@ export class Connection implements RequestHost {
   private isChunkOwn = false
   private chunkUse = ChunkUse.READ
   private isFlushScheduled = false
-  private isPaused = false
+  isPaused = false
   private isHeldBack = false
   private isClosed = false
   /** The record that is still to break the connection off. */
@@ -416,6 +416,10 @@ export class Connection implements RequestHost {
     } else {
       request.refuse('500 Internal Server Error', 'the application gave up on this request', ProtocolStatus.REQUEST_COMPLETE, 1)
     }
+  }
+
+  get bodyBuffer(): number {
+    return this.host.settings.bodyBuffer
   }
 
   flowChanged(request: Request, full: boolean, bufferedBody: number): void {

@@ -59,6 +59,10 @@ export interface RequestHost {
   cutOff(request: Request): void
   /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
   flowChanged(request: Request, full: boolean, bufferedBody: number): void
+  /** Bytes of body that one request may hold while others share the connection. */
+  readonly bodyBuffer: number
+  /** Nothing is read. */
+  readonly isPaused: boolean
   /** The async context in which the connection was accepted. The application never runs in it, so it cannot change. */
   readonly context: AsyncResource
   /** The params are there: makes req and res, gives them to {@link Request.start}, and calls the application. */
@@ -725,7 +729,7 @@ export class Request implements SocketHost {
   resume(): void {
     if (!this.full && this.bufferedBody === 0) return
     const length = this.exchange?.req.readableLength ?? 0
-    this.flow(false, length === 0 ? 0 : Math.min(this.bufferedBody, length + CHUNK_OVERHEAD))
+    this.flow(full, length === 0 ? 0 : asAsked(Math.min(this.bufferedBody, length + CHUNK_OVERHEAD), this.host))
   }
 
   pause(): void {
@@ -773,6 +777,12 @@ export class Request implements SocketHost {
 
   closing(): void {
     const req = this.exchange?.req
+    this.recount(false)
+    // Node asks just before it takes what is there, and then not again until something is pushed.
+    if (this.host.isPaused) queueMicrotask(() => this.recount(this.full))
+  }
+
+  private recount(full: boolean): void {
     if (req === undefined) return
     if (this.mayBeEmpty) req.complete = true
     if (!req.destroyed && !this.isFinished) req.destroy(connectionReset())
@@ -833,6 +843,11 @@ interface BodyPiece {
   readonly content: Buffer
   /** What it holds of memory, in bytes. */
   readonly size: number
+/** What a reader that asks for more is said to hold: less than what would keep more from coming, or it would wait for ever. */
+export function asAsked(bytes: number, { bodyBuffer }: RequestHost): number {
+  return Math.min(bytes, bodyBuffer - 1)
+}
+
 }
 
 function pushBody(req: http.IncomingMessage, { content, size }: BodyPiece, request: Request): void {
