@@ -11,8 +11,8 @@ import { rollup } from '@rollup/wasm-node'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
 const entries = ['client/index', 'gateway/index', 'protocol/index', 'register', 'index']
-/** No entry point, but required while the process runs: lib/server/on-demand.ts. */
-const onDemand = 'server/application'
+/** No entry points, but required while the process runs: lib/server/on-demand.ts. */
+const onDemand = ['server/application', 'server/roles']
 /** Files beside those that rollup makes by itself, with the modules they are made of; what these import goes with them. */
 const chunks = {
   errors: ['errors'],
@@ -22,6 +22,8 @@ const chunks = {
   'client/client': ['client/index'],
   // In the folder of its sources, where `require('./application')` means the same.
   'server/server': ['server/server', 'server/cgi-params'],
+  // With all that the other files loaded on demand need of it.
+  'server/application': ['server/application'],
 }
 
 // Built aside and moved into place at the end: whoever uses dist/ meanwhile never sees half of it.
@@ -45,11 +47,11 @@ try {
 }
 
 async function bundle() {
-  const input = Object.fromEntries([...entries, onDemand].map((entry) => [entry, pathOf(entry)]))
+  const input = Object.fromEntries(entries.map((entry) => [entry, pathOf(entry)]))
   const written = await rollup({
     input,
     external: /^node:/,
-    plugins: [{ name: 'no-extensions', resolveId: resolved }],
+    plugins: [{ name: 'no-extensions', resolveId: resolved, buildStart: emitOnDemand }],
     onLog: (_level, { message }) => {
       throw new Error(message)
     },
@@ -68,6 +70,11 @@ async function bundle() {
     manualChunks: Object.fromEntries(Object.entries(chunks).map(([name, modules]) => [name, modules.map(pathOf)])),
     chunkFileNames: '[name].js',
   })
+}
+
+/** They may export more than their sources do, for each other; what an entry point exports is for users. */
+function emitOnDemand() {
+  for (const name of onDemand) this.emitFile({ type: 'chunk', id: pathOf(name), name, preserveSignature: 'allow-extension' })
 }
 
 /** Our own modules import each other without an extension. */

@@ -10,9 +10,11 @@ import { Connection, type ConnectionHost } from './connection'
 import { byFirstByte } from './first-byte'
 import { dispatch, type DispatchHost, refuseByListener } from './dispatch'
 import { messageClasses } from './node-internals'
+import { loadRoles } from './on-demand'
 import type { Mount, Settings } from './options'
 import { Messages } from './prototypes'
 import type { Request } from './request'
+import type { Roles } from './roles'
 
 export { RequestSocket } from './socket'
 
@@ -24,6 +26,7 @@ export class Application implements ConnectionHost, DispatchHost {
   readonly server: http.Server
   readonly settings: Settings
   readonly messages: Messages
+  readonly roles: Roles | undefined
   activeRequests = 0
   isClosing = false
   isUnref = false
@@ -57,10 +60,16 @@ export class Application implements ConnectionHost, DispatchHost {
     this.httpKeepAliveTimeout = http?.keepAliveTimeout ?? Number.NaN
     const { Request, Response } = messageClasses(server)
     this.messages = new Messages(Request, Response)
+    const { authorizer, filter } = settings
+    if (authorizer !== undefined || filter !== undefined) this.roles = new (loadRoles().Roles)(settings, Request, Response)
   }
 
   get mount(): Mount {
     return this.settings.mount
+  }
+
+  get isForOtherRoles(): boolean {
+    return this.roles !== undefined
   }
 
   get allowHalfOpen(): boolean {
@@ -129,7 +138,8 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   dispatch(request: Request, head: RequestHead): void {
-    dispatch(this, request, head)
+    if (request.role === 'responder') dispatch(this, request, head)
+    else this.roles?.dispatch(this, request, head)
   }
 
   refuseByListener(request: Request, error: Error): void {

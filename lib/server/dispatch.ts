@@ -37,6 +37,8 @@ export interface DispatchHost {
   readonly mount: Mount
   /** The script this process was started as by the web server itself; `''` when it was started otherwise. */
   readonly spawnedScript: string
+  /** There are handlers of other roles, so that there need not be one for Responders. */
+  readonly isForOtherRoles: boolean
 }
 
 const requestStart = diagnostics.channel('http.server.request.start')
@@ -50,8 +52,20 @@ onHead((res) => RequestSocket.hostOf(res.socket) as Request | undefined)
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
+  const exchange = begin(host, request, head, (host.server as { _events?: { request?: unknown } })._events?.request)
+  const { req, res, server, expect } = exchange
+  const isHeard = expect === undefined || req.httpVersion !== '1.1' ? server.emit('request', req, res) : withExpectation(exchange, expect)
+  if (!isHeard && host.isForOtherRoles) request.refuseRole()
+}
+
+/**
+ * Makes req and res and gets everything ready for a handler to be called with them.
+ *
+ * @param listener the handler, where there is one alone
+ */
+export function begin(host: DispatchHost, request: Request, head: RequestHead, listener: unknown): Exchange {
   const { server, messages } = host
-  messages.lookAt(server)
+  messages.lookAt(listener)
   const socket = head.encrypted ? new EncryptedRequestSocket(request, server) : new RequestSocket(request, server)
   const req = messages.request(socket)
   req.httpVersion = head.httpVersion
@@ -71,7 +85,8 @@ export function dispatch(host: DispatchHost, request: Request, head: RequestHead
   else if (head.httpVersionMajor > 1) res.useChunkedEncodingByDefault = true
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
-  handOver(exchange)
+  open(exchange)
+  return exchange
 }
 
 /** Has the listeners of 'clientError' answer a request that node's parser would not have let through. They get its socket, as there. */
@@ -95,29 +110,30 @@ function newResponse({ server, messages }: DispatchHost, req: http.IncomingMessa
   return res
 }
 
-function handOver(exchange: Exchange): void {
-  const { req, res, socket, server, expect } = exchange
+function open({ req, res, socket, server }: Exchange): void {
   if (server.timeout > 0) socket.setTimeout(server.timeout)
   if (requestStart.hasSubscribers) requestStart.publish({ request: req, response: res, socket, server })
   assignSocket(res, socket)
   // First of the 'finish' listeners, as node's own: the application's find `res.socket` null.
   res.on('finish', onFinish)
-  if (expect === undefined || req.httpVersion !== '1.1') server.emit('request', req, res)
-  else withExpectation(exchange, expect)
 }
 
-/** The web server has answered `Expect: 100-continue` already; the application's events are those of node:http. */
-function withExpectation({ req, res, server }: Exchange, expect: string): void {
+/**
+ * The web server has answered `Expect: 100-continue` already; the application's events are those of node:http.
+ *
+ * @returns whether anybody is there to answer
+ */
+function withExpectation({ req, res, server }: Exchange, expect: string): boolean {
   if (CONTINUE.test(expect)) {
     expectContinue(res)
-    if (server.emit('checkContinue', req, res)) return
+    if (server.emit('checkContinue', req, res)) return true
     res.writeContinue()
-    server.emit('request', req, res)
-    return
+    return server.emit('request', req, res)
   }
-  if (server.emit('checkExpectation', req, res)) return
+  if (server.emit('checkExpectation', req, res)) return true
   res.writeHead(417)
   res.end()
+  return true
 }
 
 function onFinish(this: http.ServerResponse): void {

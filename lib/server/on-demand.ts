@@ -6,6 +6,7 @@ import type cluster from 'node:cluster'
 import type * as crypto from 'node:crypto'
 import type * as workerThreads from 'node:worker_threads'
 import type * as application from './application'
+import type * as roles from './roles'
 
 /** Kept: a test runner that forgets modules would load another copy, whose requests this one does not know. */
 let loaded: typeof application | undefined
@@ -19,6 +20,11 @@ export function loadApplication(): typeof application {
 /** undefined before there was a server. */
 export function loadedApplication(): typeof application | undefined {
   return loaded
+}
+
+/** The other roles than Responder, which few applications have. */
+export function loadRoles(): typeof roles {
+  return require('./roles') as typeof roles
 }
 
 export function loadCrypto(): typeof crypto {

@@ -1,5 +1,6 @@
 // Every option of the server, declared once: validation and the table in docs/options.md are made from this list.
 
+import type { RequestListener } from 'node:http'
 import { OptionError } from '../errors'
 
 interface IntegerOption {
@@ -21,7 +22,7 @@ interface ChoiceOption {
   readonly text: string
 }
 interface OtherOption {
-  readonly kind: 'list' | 'mount'
+  readonly kind: 'list' | 'mount' | 'listener'
   readonly default: string
   readonly text: string
 }
@@ -86,6 +87,14 @@ export const OPTIONS = {
     kind: 'list', default: 'any',
     text: 'IP addresses and CIDR ranges that may connect over TCP; FCGI_WEB_SERVER_ADDRS in the environment narrows it further.',
   },
+  authorizer: {
+    kind: 'listener', default: 'none',
+    text: 'Request listener for the Authorizer role: an answer of 200 grants access, any other denies it. Without one: UNKNOWN_ROLE.',
+  },
+  filter: {
+    kind: 'listener', default: 'none',
+    text: 'Request listener for the Filter role, with the file to be filtered in `req.socket.data`. Without one: UNKNOWN_ROLE.',
+  },
 } as const satisfies Readonly<Record<string, Option>>
 
 /** Where the application is mounted: a path, nowhere, or wherever a spawned script's own name puts it. */
@@ -110,6 +119,8 @@ export interface FastCGIOptions {
   protocol?: Protocol
   mount?: Mount
   allowedClients?: readonly string[]
+  authorizer?: RequestListener
+  filter?: RequestListener
 }
 
 /** Options that `http.createServer` takes and that mean the same here. */
@@ -146,6 +157,8 @@ export interface Settings {
   readonly connectionBodyBuffer: number
   readonly multiplex: boolean
   readonly mount: Mount
+  readonly authorizer: RequestListener | undefined
+  readonly filter: RequestListener | undefined
 }
 
 /**
@@ -179,12 +192,15 @@ function complaint(option: Option, value: unknown): string | undefined {
       return (option.values as readonly unknown[]).includes(value) ? undefined : `must be ${option.values.map((one) => `'${one}'`).join(' or ')}`
     case 'list':
       return Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'must be a list of addresses'
+    case 'listener':
+      return typeof value === 'function' ? undefined : 'must be a request listener, a function (req, res); of a Koa application, its callback()'
     case 'mount':
       return value === 'auto' || value === false || (typeof value === 'string' && value.startsWith('/')) ? undefined : "must be 'auto', false or a path such as '/app'"
   }
 }
 
 function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return 'an object'
   return typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? 'a list with other things' : String(value)
 }
 
@@ -198,5 +214,7 @@ export function settings(options: FastCGIOptions): Settings {
     connectionBodyBuffer: options.connectionBodyBuffer ?? OPTIONS.connectionBodyBuffer.default,
     multiplex: options.multiplex ?? OPTIONS.multiplex.default,
     mount: options.mount ?? OPTIONS.mount.default,
+    authorizer: options.authorizer,
+    filter: options.filter,
   }
 }

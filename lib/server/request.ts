@@ -10,6 +10,7 @@ import { ChunkedDecoder } from '../cgi/chunked'
 import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, PairTable } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
+import type { DataStream } from './data-stream'
 import type { Exchange } from './dispatch'
 import {
   announcedLength,
@@ -28,6 +29,7 @@ import {
 } from './node-internals'
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { ParamsStream } from './params'
+import type { RoleName } from './roles'
 import type { RequestSocket, SocketAddresses, SocketHost } from './socket'
 import { both, tell, type WritesDone } from './write-done'
 
@@ -57,12 +59,12 @@ export interface RequestHost {
   keepsChunk(length: number): boolean
   /** The application gave its response up midway. */
   cutOff(request: Request): void
-  /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
-  flowChanged(request: Request, full: boolean, bufferedBody: number): void
   /** Bytes of body that one request may hold while others share the connection. */
   readonly bodyBuffer: number
   /** Nothing is read. */
   readonly isPaused: boolean
+  /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
+  flowChanged(request: Request, full: boolean, bufferedBody: number): void
   /** The async context in which the connection was accepted. The application never runs in it, so it cannot change. */
   readonly context: AsyncResource
   /** The params are there: makes req and res, gives them to {@link Request.start}, and calls the application. */
@@ -75,7 +77,7 @@ export interface RequestHost {
   report(code: ErrorCode, message: string, requestId: number): void
 }
 
-const enum Phase {
+export const enum Phase {
   /** PARAMS are arriving. */
   PARAMS,
   /** The params are complete; whether there is a body shows with the first STDIN record. */
@@ -94,9 +96,9 @@ const RECORD_HEADER = 8
 const pairs = new PairTable()
 
 /** What a small piece of body costs besides its bytes: the Buffer, and its place in the stream's queue (measured: about 115). */
-const CHUNK_OVERHEAD = 128
+export const CHUNK_OVERHEAD = 128
 /** A piece that is kept holds the 64 KiB it came in; there is room for two that are large enough to be kept. */
-const HALF_A_CHUNK = 32_768
+export const HALF_A_CHUNK = 32_768
 
 const HEAD_END = '\r\n\r\n'
 const CONTENT_LENGTH = /(?:^|\n)content-length:/i
@@ -109,6 +111,7 @@ const HAPROXY = 'HAProxy'
 /** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
 const LARGE_HEAD = 4_096
 
+/** A Responder's, and what it has in common with those of the other roles, which are classes of their own. */
 export class Request implements SocketHost {
   readonly id: number
   readonly keepConnection: boolean
@@ -141,22 +144,22 @@ export class Request implements SocketHost {
   gatheredContext: AsyncResource | undefined
   isGathered = false
 
-  private readonly host: RequestHost
+  protected readonly host: RequestHost
   private readonly maxParamsSize: number
-  private phase = Phase.PARAMS
+  protected phase = Phase.PARAMS
   private params: ParamsStream | undefined = new ParamsStream()
   private paramsText = ''
-  private head: RequestHead | undefined
+  protected head: RequestHead | undefined
   private resource: AsyncResource | undefined
   private bodyLeft = -1
   private hasBody = false
   private surplusReported = false
-  private headSent = false
+  protected headSent = false
   /** The head, translated when node printed it, until the first output takes it along. */
-  private pendingHead: CgiResponseHead | undefined = undefined
-  private decoder: ChunkedDecoder | undefined
+  protected pendingHead: CgiResponseHead | undefined = undefined
+  protected decoder: ChunkedDecoder | undefined
   /** Bytes of body that the head announced; -1 when it did not, or when there is none to come. */
-  private announced = -1
+  protected announced = -1
   private bodySent = 0
   /** The web server waits for the chunk that ends the body. */
   private awaitsLastChunk = false
@@ -179,14 +182,23 @@ export class Request implements SocketHost {
     this.maxParamsSize = maxParamsSize
   }
 
+  get role(): RoleName {
+    return 'responder'
+  }
+
+  /** Of a Filter. */
+  get data(): DataStream | undefined {
+    return undefined
+  }
+
+  /** The stream whose end is still to come, with which nothing of this request can follow; 0 when it came. */
+  get openStream(): RecordType | 0 {
+    return this.stdinEnded ? 0 : RecordType.STDIN
+  }
+
   /** The application has not seen it yet. */
   get isPending(): boolean {
     return this.phase === Phase.PARAMS || this.phase === Phase.AWAITING_BODY
-  }
-
-  /** PARAMS are still arriving. */
-  get awaitsParams(): boolean {
-    return this.phase === Phase.PARAMS
   }
 
   /** Bytes of params held. */
@@ -214,6 +226,11 @@ export class Request implements SocketHost {
 
   get isHeadSent(): boolean {
     return this.headSent
+  }
+
+  /** A head was printed. Not so of a response that was ended without its socket. */
+  private get hasHead(): boolean {
+    return this.headSent || this.pendingHead !== undefined
   }
 
   get serverSoftware(): string {
@@ -249,7 +266,7 @@ export class Request implements SocketHost {
     try {
       pairs.read(params.bytes, params.start, params.end)
       this.paramsText = pairs.text
-      this.head = requestHead(pairs)
+      this.head = this.readHead(pairs)
     } catch (error) {
       if (!(error instanceof BadRequest)) throw error
       this.refuseAsBad(error)
@@ -273,6 +290,11 @@ export class Request implements SocketHost {
     }
   }
 
+  /** @throws {BadRequest} */
+  protected readHead(variables: PairTable): RequestHead {
+    return requestHead(variables)
+  }
+
   private refuseAsBad({ message, parserCode }: BadRequest): void {
     this.host.report('FCGI_ERR_BAD_REQUEST', message, this.id)
     if (parserCode === undefined || !this.refuseByListener(parserCode)) this.refuse('400 Bad Request', message)
@@ -291,16 +313,43 @@ export class Request implements SocketHost {
 
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
-    this.passesChunks = head.isServedBy(HAPROXY)
+    // It asks for Responders only.
+    this.passesChunks = head.isServedBy(HAPROXY) && this.role === 'responder'
     this.resource = this.host.context.runInAsyncScope(newResource)
     try {
       this.resource.runInAsyncScope(dispatchRequest, this.host, this, head)
     } catch (error) {
       throwLater(this.resource, error)
+      this.failed()
     }
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
     if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
     else if (this.bodyLeft === 0) this.completeInput()
+  }
+
+  /**
+   * The application threw when it was called. Of a Responder that is no answer, as under node:http: whoever listens to
+   * 'uncaughtException' may know of the request. For the other roles there is nothing to be as.
+   */
+  failed(): void {
+    if (this.role !== 'responder') this.giveUp('500 Internal Server Error', 'the application failed')
+  }
+
+  /** Nobody listens to 'request', and that is meant so. */
+  refuseRole(): void {
+    this.refuse('500 Internal Server Error', 'this application has no handler for Responders', ProtocolStatus.UNKNOWN_ROLE)
+    this.abortApplication()
+  }
+
+  /** A fragment of DATA, or the end of the stream when it holds no bytes. */
+  dataRecord(_chunk: Buffer, _start: number, _end: number): void {
+    this.checkDataOrder()
+    // Only a Filter has a use for it.
+  }
+
+  protected checkDataOrder(): void {
+    if (this.phase !== Phase.PARAMS) return
+    throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'DATA before the params were complete', { section: '3.3', requestId: this.id })
   }
 
   /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
@@ -360,7 +409,7 @@ export class Request implements SocketHost {
     }
   }
 
-  private completeInput(): void {
+  protected completeInput(): void {
     if (this.inputComplete) return
     this.inputComplete = true
     if (this.full) this.flow(false, this.bufferedBody)
@@ -480,7 +529,7 @@ export class Request implements SocketHost {
     this.abortApplication(isCutShort ? invalidEof() : undefined)
   }
 
-  private abortApplication(reason?: Error): void {
+  protected abortApplication(reason?: Error): void {
     this.phase = Phase.OVER
     const exchange = this.exchange
     if (exchange === undefined) return
@@ -560,7 +609,7 @@ export class Request implements SocketHost {
     this.host.gathered(this)
   }
 
-  private addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+  protected addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     if (encoding === 'ascii' && isInformational(data)) return 0
     if (this.isRawHead) return 0
     const { writer } = this.host
@@ -680,7 +729,7 @@ export class Request implements SocketHost {
     return this.isRaw && this.headSent && (this.decoder === undefined ? this.announced >= 0 && this.bodySent >= this.announced : this.decoder.isOver)
   }
 
-  private refuseAnswer(what: string): void {
+  protected refuseAnswer(what: string): void {
     this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with ${what}`, this.id)
     this.refuse('500 Internal Server Error', `the application answered with ${what}`)
   }
@@ -728,6 +777,12 @@ export class Request implements SocketHost {
   /** Called whenever the reader of the body wants more, so this is also where memory is seen to be free again. */
   resume(): void {
     if (!this.full && this.bufferedBody === 0) return
+    this.recount(false)
+    // Node asks just before it takes what is there, and then not again until something is pushed.
+    if (this.host.isPaused) queueMicrotask(() => this.recount(this.full))
+  }
+
+  private recount(full: boolean): void {
     const length = this.exchange?.req.readableLength ?? 0
     this.flow(full, length === 0 ? 0 : asAsked(Math.min(this.bufferedBody, length + CHUNK_OVERHEAD), this.host))
   }
@@ -746,14 +801,14 @@ export class Request implements SocketHost {
     this.flow(full, buffered)
   }
 
-  private flow(full: boolean, bufferedBody: number): void {
+  protected flow(full: boolean, bufferedBody: number): void {
     if (this.phase === Phase.ACTIVE) this.host.flowChanged(this, full, bufferedBody)
   }
 
   end(): void {
     // Without a response there is nothing left to wait for; with one, END_REQUEST follows as always.
     const exchange = this.exchange
-    if (exchange === undefined || exchange.res.writableEnded) return
+    if (exchange === undefined || (exchange.res.writableEnded && this.hasHead)) return
     if (this.isRaw && !this.isTorso) {
       this.endOutput()
       this.host.scheduleFlush()
@@ -764,7 +819,7 @@ export class Request implements SocketHost {
   destroyed(): void {
     if (this.exchange !== undefined && !this.passesChunks) leaveFramingToNode(this.answering ?? this.exchange.res)
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
-    if ((this.exchange?.res.writableEnded === true || this.isRaw) && !this.isTorso) {
+    if (this.hasHead && (this.exchange?.res.writableEnded === true || this.isRaw) && !this.isTorso) {
       // The answer was whole before: it leaves, as it would have left at once under node:http. One written by hand ends
       // where its connection does.
       this.endOutput()
@@ -777,12 +832,6 @@ export class Request implements SocketHost {
 
   closing(): void {
     const req = this.exchange?.req
-    this.recount(false)
-    // Node asks just before it takes what is there, and then not again until something is pushed.
-    if (this.host.isPaused) queueMicrotask(() => this.recount(this.full))
-  }
-
-  private recount(full: boolean): void {
     if (req === undefined) return
     if (this.mayBeEmpty) req.complete = true
     if (!req.destroyed && !this.isFinished) req.destroy(connectionReset())
@@ -792,6 +841,11 @@ export class Request implements SocketHost {
     const exchange = this.exchange
     if (exchange !== undefined) this.run(emitTimeout, exchange)
   }
+}
+
+/** What a reader that asks for more is said to hold: less than what would keep more from coming, or it would wait for ever. */
+export function asAsked(bytes: number, { bodyBuffer }: RequestHost): number {
+  return Math.min(bytes, bodyBuffer - 1)
 }
 
 const RESOLVED = Promise.resolve()
@@ -833,7 +887,7 @@ function utf8Bytes(text: string): string {
 }
 
 /** The chunk is reused after the call it came with; what the application gets must be its own. */
-function copyOf(chunk: Buffer, start: number, end: number): Buffer {
+export function copyOf(chunk: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start)
   chunk.copy(copy, 0, start, end)
   return copy
@@ -843,11 +897,6 @@ interface BodyPiece {
   readonly content: Buffer
   /** What it holds of memory, in bytes. */
   readonly size: number
-/** What a reader that asks for more is said to hold: less than what would keep more from coming, or it would wait for ever. */
-export function asAsked(bytes: number, { bodyBuffer }: RequestHost): number {
-  return Math.min(bytes, bodyBuffer - 1)
-}
-
 }
 
 function pushBody(req: http.IncomingMessage, { content, size }: BodyPiece, request: Request): void {
@@ -900,7 +949,7 @@ function rethrow(error: unknown): never {
 }
 
 /** The error node:http gives to a request whose client went away. */
-function connectionReset(): Error {
+export function connectionReset(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 
