@@ -12,7 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
 const entries = ['client/index', 'gateway/index', 'protocol/index', 'register', 'index']
 /** No entry points, but required while the process runs: lib/server/on-demand.ts. */
-const onDemand = ['server/application', 'server/upgrade']
+const onDemand = ['server/application', 'server/roles', 'server/upgrade']
 /** The program of package.json's `bin`: nobody imports it. */
 const command = 'cli/main'
 /** Files beside those that rollup makes by itself, with the modules they are made of; what these import goes with them. */
@@ -24,6 +24,7 @@ const chunks = {
   'client/client': ['client/index'],
   // In the folder of its sources, where `require('./application')` means the same.
   'server/server': ['server/server', 'server/cgi-params'],
+  // With all that the other files loaded on demand need of it.
   'server/application': ['server/application'],
 }
 
@@ -75,7 +76,7 @@ async function bundle() {
   })
 }
 
-/** What they share is an export of the first, not a file more. */
+/** They may export more than their sources do, for each other; what an entry point exports is for users. */
 function emitOnDemand() {
   for (const name of onDemand) this.emitFile({ type: 'chunk', id: pathOf(name), fileName: `${name}.js`, preserveSignature: 'allow-extension' })
 }

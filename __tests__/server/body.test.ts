@@ -259,3 +259,31 @@ it('an early answer to an upload that is being read aborts the request, and is n
   await until('the end of the request', () => errors.includes('req close'))
   expect(errors).toEqual(['req ECONNRESET', 'req close'])
 })
+
+// Node asks for more just before it takes what is there: what waits then is as good as gone, and must not keep more from coming.
+describe('a body is read to its end with the least that bodyBuffer and connectionBodyBuffer may be', () => {
+  const size = 3_000_000
+  const ways: Record<string, (req: IncomingMessage) => void> = {
+    'resume()': (req) => void req.resume(),
+    "by 'data'": (req) => void req.on('data', () => undefined),
+    "by 'readable', a while later": (req) => void req.on('readable', () => setImmediate(() => void req.read())),
+  }
+
+  it.each(Object.entries(ways).flatMap(([name, read]) => [false, true].map((shared) => [name, shared ? 'beside another' : 'alone', read, shared] as const)))(
+    '%s, %s',
+    async (_name, _beside, read, shared) => {
+      const { client } = await serve(
+        (req, res) => {
+          if (req.url === '/hold') return
+          read(req)
+          req.on('end', () => res.end('read'))
+        },
+        { bodyBuffer: 65_536, connectionBodyBuffer: 65_536 },
+      )
+      const web = await client()
+      if (shared) web.send(begin(2, { keep: true }), params(2, { ...GET, REQUEST_URI: '/hold' }))
+      web.send(begin(1, { keep: true }), params(1, { ...POST, CONTENT_LENGTH: String(size) }), stdin(1, Buffer.alloc(size)), stdin(1))
+      expect((await web.response(1)).body.toString()).toBe('read')
+    },
+  )
+})

@@ -59,6 +59,11 @@ export function stdin(id: number, data: Uint8Array | string = ''): Buffer {
   return data.length === 0 ? record(STDIN, id) : stream(STDIN, id, data)
 }
 
+/** DATA records for a file; for none, the empty record that ends the stream. FCGI 6.4 */
+export function data(id: number, content: Uint8Array | string = ''): Buffer {
+  return content.length === 0 ? record(DATA, id) : stream(DATA, id, content)
+}
+
 /** FCGI 5.4 */
 export function abort(id: number): Buffer {
   return record(ABORT_REQUEST, id)

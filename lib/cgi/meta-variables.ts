@@ -22,6 +22,14 @@ export interface MetaVariables {
   areVisible(start: number, end: number): boolean
 }
 
+/** Of a repeated variable the last one; undefined when it was not sent. For the few that have no {@link Meaning}. */
+export function valueOf(variables: MetaVariables, name: string): string | undefined {
+  for (let index = variables.length - 1; index >= 0; index--) {
+    if (variables.name(index) === name) return variables.text.slice(variables.valueStarts[index], variables.valueEnds[index])
+  }
+  return undefined
+}
+
 /** What a name means, found by one look-up. */
 export const enum Meaning {
   NOTHING,

@@ -11,10 +11,11 @@ import { Connection, type ConnectionHost } from './connection'
 import { byFirstByte } from './first-byte'
 import { dispatch, type DispatchHost, refuseByListener } from './dispatch'
 import { messageClasses } from './node-internals'
-import { loadUpgrade } from './on-demand'
+import { loadRoles, loadUpgrade } from './on-demand'
 import type { Mount, Settings } from './options'
 import { Messages } from './prototypes'
 import type { Request } from './request'
+import type { Roles } from './roles'
 import type { UpgradedRequest } from './upgraded-request'
 
 export { RequestSocket } from './socket'
@@ -28,6 +29,7 @@ export class Application implements ConnectionHost, DispatchHost {
   readonly settings: Settings
   readonly messages: Messages
   readonly checkEchoes: CheckEchoes | undefined
+  readonly roles: Roles | undefined
   activeRequests = 0
   isClosing = false
   isUnref = false
@@ -62,10 +64,16 @@ export class Application implements ConnectionHost, DispatchHost {
     const { Request, Response } = messageClasses(server)
     this.messages = new Messages(Request, Response)
     this.checkEchoes = settings.checkToken === '' ? undefined : new CheckEchoes(settings.checkToken)
+    const { authorizer, filter } = settings
+    if (authorizer !== undefined || filter !== undefined) this.roles = new (loadRoles().Roles)(settings, Request, Response)
   }
 
   get mount(): Mount {
     return this.settings.mount
+  }
+
+  get isForOtherRoles(): boolean {
+    return this.roles !== undefined
   }
 
   get allowHalfOpen(): boolean {
@@ -134,7 +142,8 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   dispatch(request: Request, head: RequestHead): void {
-    dispatch(this, request, head)
+    if (request.role === 'responder') dispatch(this, request, head)
+    else this.roles?.dispatch(this, request, head)
   }
 
   upgrade(request: UpgradedRequest, head: RequestHead): void {

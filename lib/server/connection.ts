@@ -17,6 +17,7 @@ import { ChunkUse, expectNoDrain, readInto } from './node-internals'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
 import type { Settings } from './options'
+import type { Roles } from './roles'
 import type { UpgradedRequest } from './upgraded-request'
 import type { WritesDone } from './write-done'
 
@@ -28,6 +29,8 @@ export interface ConnectionHost {
   readonly isClosing: boolean
   /** Idle connections do not keep the process alive (`server.unref()`). */
   readonly isUnref: boolean
+  /** The handlers of the other roles; undefined where there are none, and Responder is the only one. */
+  readonly roles: Roles | undefined
   /** Requests the application works on, over all connections. */
   activeRequests: number
   readonly maxConnections: number
@@ -114,7 +117,7 @@ export class Connection implements RequestHost {
   private isChunkOwn = false
   private chunkUse = ChunkUse.READ
   private isFlushScheduled = false
-  private isPaused = false
+  isPaused = false
   private isHeldBack = false
   private isClosed = false
   /** The record that is still to break the connection off. */
@@ -126,8 +129,8 @@ export class Connection implements RequestHost {
   private closeWhenIdle = false
   /** The web server sends no request behind the one that is answered. */
   private isForOneRequest = false
-  /** Ids of requests that are over and whose STDIN is not: a close now could destroy an answer on its way. */
-  private unread: Set<number> | undefined
+  /** Ids of requests that are over, and their streams that are not: a close now could destroy an answer on its way. */
+  private unread: Map<number, RecordType> | undefined
   /** Our side is ended, and what still comes is discarded. */
   private isLingering = false
   /** When the connection is cut off, in spite of whatever is still under way. */
@@ -238,7 +241,7 @@ export class Connection implements RequestHost {
     // An inactive id, for example the tail of an upload that the application did not read. FCGI 3.3
     const { chunk, start, end } = this.reader
     if (request === undefined) {
-      if (type === RecordType.STDIN && start === end) this.unread?.delete(requestId)
+      if (start === end && this.unread?.get(requestId) === type) this.unread.delete(requestId)
       return
     }
     switch (type) {
@@ -250,10 +253,7 @@ export class Connection implements RequestHost {
         request.stdinRecord(chunk, start, end)
         return
       case RecordType.DATA:
-        // Only a Filter has a use for it; out of order it is a violation all the same.
-        if (request.awaitsParams) {
-          throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'DATA before the params were complete', { section: '3.3', requestId })
-        }
+        request.dataRecord(chunk, start, end)
         return
       case RecordType.ABORT_REQUEST:
         this.abortRequest(request)
@@ -274,30 +274,30 @@ export class Connection implements RequestHost {
     this.unread?.delete(id)
     // A peer that sends requests and reads no answers must not fill our memory with them.
     if (this.outputBacklog > MAX_OUTPUT_BACKLOG) this.holdBack()
-    if (role !== Role.RESPONDER) {
-      this.refuseBegin(id, keepConnection, '500 Internal Server Error', `this application has no handler for role ${role}`, ProtocolStatus.UNKNOWN_ROLE)
+    if (role !== Role.RESPONDER && this.host.roles?.handles(role) !== true) {
+      this.refuseBegin(id, role, keepConnection, '500 Internal Server Error', `this application has no handler for role ${role}`, ProtocolStatus.UNKNOWN_ROLE)
     } else if (!settings.multiplex && this.requests.size > 0) {
-      this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'one request at a time on this connection', ProtocolStatus.CANT_MPX_CONN)
+      this.refuseBegin(id, role, keepConnection, '503 Service Unavailable', 'one request at a time on this connection', ProtocolStatus.CANT_MPX_CONN)
     } else if (settings.maxPendingRequests > 0 && this.pendingCount >= settings.maxPendingRequests) {
-      this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'too many unfinished requests on this connection', ProtocolStatus.OVERLOADED)
+      this.refuseBegin(id, role, keepConnection, '503 Service Unavailable', 'too many unfinished requests on this connection', ProtocolStatus.OVERLOADED)
     } else if (settings.maxRequests > 0 && this.host.activeRequests >= settings.maxRequests) {
-      this.refuseBegin(id, keepConnection, '503 Service Unavailable', 'the application is overloaded', ProtocolStatus.OVERLOADED)
+      this.refuseBegin(id, role, keepConnection, '503 Service Unavailable', 'the application is overloaded', ProtocolStatus.OVERLOADED)
     } else {
       if (this.host.isUnref) this.transport.ref()
-      this.requests.add(new Request(this, id, keepConnection, settings.maxParamsSize))
+      this.requests.add(this.host.roles?.begin(role, this, id, keepConnection) ?? new Request(this, id, keepConnection, settings.maxParamsSize))
       this.pendingCount++
       this.host.activeRequests++
     }
   }
 
   /** Answers a request that is not even begun; the rest of it is for an inactive id then. */
-  private refuseBegin(id: number, keepConnection: boolean, status: string, text: string, protocolStatus: ProtocolStatus): void {
+  private refuseBegin(id: number, role: number, keepConnection: boolean, status: string, text: string, protocolStatus: ProtocolStatus): void {
     const before = this.writer.length
     this.writer.stream(RecordType.STDOUT, id, plainResponse(status, text), 'latin1')
     this.writer.endStream(RecordType.STDOUT, id)
     this.writer.endRequest(id, 1, protocolStatus)
     this.controlBytes += this.writer.length - before
-    this.noteUnread(id)
+    this.noteUnread(id, role === Role.FILTER ? RecordType.DATA : RecordType.STDIN)
     if (!keepConnection) this.closeWhenIdle = true
     this.scheduleFlush()
   }
@@ -401,15 +401,15 @@ export class Connection implements RequestHost {
 
   ended(request: Request): void {
     this.release(request)
-    if (!request.stdinEnded) this.noteUnread(request.id)
+    if (request.openStream !== 0) this.noteUnread(request.id, request.openStream)
     if (request.keepConnection) return
     this.closeWhenIdle = true
     this.isForOneRequest = true
   }
 
-  private noteUnread(id: number): void {
-    this.unread ??= new Set()
-    this.unread.add(id)
+  private noteUnread(id: number, stream: RecordType): void {
+    this.unread ??= new Map()
+    this.unread.set(id, stream)
   }
 
   countControl(bytes: number): void {
@@ -435,6 +435,10 @@ export class Connection implements RequestHost {
     } else {
       request.refuse('500 Internal Server Error', 'the application gave up on this request', ProtocolStatus.REQUEST_COMPLETE, 1)
     }
+  }
+
+  get bodyBuffer(): number {
+    return this.host.settings.bodyBuffer
   }
 
   flowChanged(request: Request, full: boolean, bufferedBody: number): void {

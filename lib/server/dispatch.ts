@@ -42,6 +42,8 @@ export interface DispatchHost {
   readonly checkEchoes: CheckEchoes | undefined
   /** Once for each code. */
   warn(code: string, message: string): void
+  /** There are handlers of other roles, so that there need not be one for Responders. */
+  readonly isForOtherRoles: boolean
 }
 
 const requestStart = diagnostics.channel('http.server.request.start')
@@ -55,23 +57,48 @@ onHead((res) => RequestSocket.hostOf(res.socket) as Request | undefined)
 
 /** Makes req and res over a socket of their own and calls the application's handler. Runs in the request's async context. */
 export function dispatch(host: DispatchHost, request: Request, head: RequestHead): void {
+  const { messages, checkEchoes } = host
+  const exchange = begin(host, messages, request, head, requestListener(host.server))
+  const { req, res, server, expect } = exchange
+  if (checkEchoes?.concerns(req) === true) {
+    checkEchoes.answer(req, res)
+    return
+  }
+  const isHeard = expect === undefined || req.httpVersion !== '1.1' ? server.emit('request', req, res) : withExpectation(exchange, expect)
+  if (!isHeard && host.isForOtherRoles) request.refuseRole()
+}
+
+/** The only listener of 'request'; no function where there are several, or none. */
+export function requestListener(server: http.Server): unknown {
+  return (server as { _events?: { request?: unknown } })._events?.request
+}
+
+/**
+ * Makes req and res and gets everything ready for a handler to be called with them.
+ *
+ * @param listener the handler, where there is one alone
+ */
+export function begin(host: DispatchHost, messages: Messages, request: Request, head: RequestHead, listener: unknown): Exchange {
   const { server } = host
   const socket = head.encrypted ? new EncryptedRequestSocket(request, server) : new RequestSocket(request, server)
-  const req = newRequest(host, socket, head, false)
-  const res = newResponse(host, req, socket.writableHighWaterMark)
+  const req = newRequest(host, messages, listener, socket, head, false)
+  const res = newResponse(server, messages, req, socket.writableHighWaterMark)
   leaveConnectionToWebServer(res)
   if (!request.passesChunks) leaveFramingToWebServer(res)
   // Of a client that speaks HTTP/2 node:http hears as of one that speaks HTTP/1.1.
   else if (head.httpVersionMajor > 1) res.useChunkedEncodingByDefault = true
   const exchange = { req, res, socket, server, expect: head.expect }
   request.start(exchange)
-  handOver(exchange, host.checkEchoes)
+  open(exchange)
+  return exchange
 }
 
 /** @param upgrade what node's parser says of the request, and its types do not know */
-export function newRequest(host: DispatchHost, socket: unknown, head: RequestHead, upgrade: boolean): http.IncomingMessage {
-  const { server, messages } = host
-  messages.lookAt(server)
+export function newRequest(
+  host: DispatchHost, messages: Messages, listener: unknown, socket: unknown, head: RequestHead, upgrade: boolean,
+): http.IncomingMessage {
+  const { server } = host
+  messages.lookAt(listener)
   const req = messages.request(socket)
   req.httpVersion = head.httpVersion
   req.httpVersionMajor = head.httpVersionMajor
@@ -96,7 +123,7 @@ export function refuseByListener(host: DispatchHost, request: Request, error: Er
   socket.refused(error)
 }
 
-function newResponse({ server, messages }: DispatchHost, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
+function newResponse(server: http.Server, messages: Messages, req: http.IncomingMessage, highWaterMark: number): http.ServerResponse {
   const { rejectNonStandardBodyWrites } = server as http.Server & { rejectNonStandardBodyWrites?: boolean }
   const res = messages.response(req, { highWaterMark, rejectNonStandardBodyWrites })
   inheritUniqueHeaders(res, server)
@@ -106,30 +133,30 @@ function newResponse({ server, messages }: DispatchHost, req: http.IncomingMessa
   return res
 }
 
-function handOver(exchange: Exchange, checkEchoes: CheckEchoes | undefined): void {
-  const { req, res, socket, server, expect } = exchange
+function open({ req, res, socket, server }: Exchange): void {
   if (server.timeout > 0) socket.setTimeout(server.timeout)
   if (requestStart.hasSubscribers) requestStart.publish({ request: req, response: res, socket, server })
   assignSocket(res, socket)
   // First of the 'finish' listeners, as node's own: the application's find `res.socket` null.
   res.on('finish', onFinish)
-  if (checkEchoes?.concerns(req) === true) checkEchoes.answer(req, res)
-  else if (expect === undefined || req.httpVersion !== '1.1') server.emit('request', req, res)
-  else withExpectation(exchange, expect)
 }
 
-/** The web server has answered `Expect: 100-continue` already; the application's events are those of node:http. */
-function withExpectation({ req, res, server }: Exchange, expect: string): void {
+/**
+ * The web server has answered `Expect: 100-continue` already; the application's events are those of node:http.
+ *
+ * @returns whether anybody is there to answer
+ */
+function withExpectation({ req, res, server }: Exchange, expect: string): boolean {
   if (CONTINUE.test(expect)) {
     expectContinue(res)
-    if (server.emit('checkContinue', req, res)) return
+    if (server.emit('checkContinue', req, res)) return true
     res.writeContinue()
-    server.emit('request', req, res)
-    return
+    return server.emit('request', req, res)
   }
-  if (server.emit('checkExpectation', req, res)) return
+  if (server.emit('checkExpectation', req, res)) return true
   res.writeHead(417)
   res.end()
+  return true
 }
 
 function onFinish(this: http.ServerResponse): void {

@@ -6,6 +6,7 @@ import type cluster from 'node:cluster'
 import type * as crypto from 'node:crypto'
 import type * as workerThreads from 'node:worker_threads'
 import type * as application from './application'
+import type * as roles from './roles'
 import type * as upgrade from './upgrade'
 
 /** Kept: a test runner that forgets modules would load another copy, whose requests this one does not know. */
@@ -33,6 +34,11 @@ export function loadUpgrade(): typeof upgrade {
 /** undefined before there was such a request. */
 export function loadedUpgrade(): typeof upgrade | undefined {
   return upgrades
+}
+
+/** The other roles than Responder, which few applications have. */
+export function loadRoles(): typeof roles {
+  return require('./roles') as typeof roles
 }
 
 export function loadCrypto(): typeof crypto {

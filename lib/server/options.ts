@@ -1,5 +1,6 @@
 // Every option of the server, declared once: validation and the table in docs/options.md are made from this list.
 
+import type { RequestListener } from 'node:http'
 import { OptionError } from '../errors'
 
 interface IntegerOption {
@@ -21,7 +22,7 @@ interface ChoiceOption {
   readonly text: string
 }
 interface OtherOption {
-  readonly kind: 'list' | 'mount' | 'secret'
+  readonly kind: 'list' | 'mount' | 'secret' | 'listener'
   readonly default: string
   readonly text: string
 }
@@ -90,6 +91,14 @@ export const OPTIONS = {
     kind: 'secret', default: 'none',
     text: 'Text of 16 characters or more with which `express-fastcgi check --via` is told what of its requests arrived; FASTCGI_CHECK_TOKEN in the environment is the same.',
   },
+  authorizer: {
+    kind: 'listener', default: 'none',
+    text: 'Request listener for the Authorizer role: an answer of 200 grants access, any other denies it. Without one: UNKNOWN_ROLE.',
+  },
+  filter: {
+    kind: 'listener', default: 'none',
+    text: 'Request listener for the Filter role, with the file to be filtered in `req.socket.data`. Without one: UNKNOWN_ROLE.',
+  },
 } as const satisfies Readonly<Record<string, Option>>
 
 /** Where the application is mounted: a path, nowhere, or wherever a spawned script's own name puts it. */
@@ -118,6 +127,8 @@ export interface FastCGIOptions {
   mount?: Mount
   allowedClients?: readonly string[]
   checkToken?: string
+  authorizer?: RequestListener
+  filter?: RequestListener
 }
 
 /** Options that `http.createServer` takes and that mean the same here. */
@@ -156,6 +167,8 @@ export interface Settings {
   readonly mount: Mount
   /** '' for none. */
   readonly checkToken: string
+  readonly authorizer: RequestListener | undefined
+  readonly filter: RequestListener | undefined
 }
 
 /**
@@ -194,12 +207,15 @@ function complaint(option: Option, value: unknown): string | undefined {
       return Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'must be a list of addresses'
     case 'secret':
       return typeof value === 'string' && SECRET.test(value) ? undefined : 'must be 16 or more visible ASCII characters without blanks'
+    case 'listener':
+      return typeof value === 'function' ? undefined : 'must be a request listener, a function (req, res); of a Koa application, its callback()'
     case 'mount':
       return value === 'auto' || value === false || (typeof value === 'string' && value.startsWith('/')) ? undefined : "must be 'auto', false or a path such as '/app'"
   }
 }
 
 function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return 'an object'
   return typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? 'a list with other things' : String(value)
 }
 
@@ -214,5 +230,7 @@ export function settings(options: FastCGIOptions): Settings {
     multiplex: options.multiplex ?? OPTIONS.multiplex.default,
     mount: options.mount ?? OPTIONS.mount.default,
     checkToken: options.checkToken ?? '',
+    authorizer: options.authorizer,
+    filter: options.filter,
   }
 }

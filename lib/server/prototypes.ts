@@ -28,9 +28,12 @@ export class Messages {
     this.responseTarget = Response
   }
 
-  /** To be called before each request: the application may have been exchanged, or its prototypes. */
-  lookAt(server: http.Server): void {
-    const listener = (server as { _events?: { request?: unknown } })._events?.request
+  /**
+   * To be called before each request: the application may have been exchanged, or its prototypes.
+   *
+   * @param listener the only one that the request goes to; anything else where there are several
+   */
+  lookAt(listener: unknown): void {
     const { request, response } = typeof listener === 'function' ? (listener as PrototypeOwner) : NONE
     if (listener === this.listener && request === this.requestPrototype && response === this.responsePrototype) return
     this.listener = listener

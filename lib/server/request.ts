@@ -10,6 +10,7 @@ import { ChunkedDecoder } from '../cgi/chunked'
 import { ProtocolStatus, RecordType } from '../protocol/constants'
 import { decodeNameValuePairs, type NameValueList, PairTable } from '../protocol/pairs'
 import type { RecordWriter } from '../protocol/writer'
+import type { DataStream } from './data-stream'
 import type { Exchange } from './dispatch'
 import {
   announcedLength,
@@ -29,6 +30,7 @@ import {
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { loadUpgrade } from './on-demand'
 import { ParamsStream } from './params'
+import type { RoleName } from './roles'
 import type { RequestSocket, SocketAddresses, SocketHost } from './socket'
 import type { UpgradedRequest } from './upgraded-request'
 import { both, tell, type WritesDone } from './write-done'
@@ -59,6 +61,10 @@ export interface RequestHost {
   keepsChunk(length: number): boolean
   /** The application gave its response up midway. */
   cutOff(request: Request): void
+  /** Bytes of body that one request may hold while others share the connection. */
+  readonly bodyBuffer: number
+  /** Nothing is read. */
+  readonly isPaused: boolean
   /** The reader of a body wants more, or has enough for now, or holds more or less memory than before. */
   flowChanged(request: Request, full: boolean, bufferedBody: number): void
   /** The async context in which the connection was accepted. The application never runs in it, so it cannot change. */
@@ -77,7 +83,7 @@ export interface RequestHost {
   report(code: ErrorCode, message: string, requestId: number): void
 }
 
-const enum Phase {
+export const enum Phase {
   /** PARAMS are arriving. */
   PARAMS,
   /** The params are complete; whether there is a body shows with the first STDIN record. */
@@ -118,6 +124,7 @@ const HAPROXY = 'HAProxy'
 /** nginx answers 502 to a longer head unless fastcgi_buffer_size is raised from its default of one memory page. */
 const LARGE_HEAD = 4_096
 
+/** A Responder's, and what it has in common with those of the other roles, which are classes of their own. */
 export class Request implements SocketHost {
   readonly id: number
   readonly keepConnection: boolean
@@ -152,20 +159,20 @@ export class Request implements SocketHost {
 
   protected readonly host: RequestHost
   private readonly maxParamsSize: number
-  private phase = Phase.PARAMS
+  protected phase = Phase.PARAMS
   private params: ParamsStream | undefined = new ParamsStream()
   private paramsText = ''
-  private head: RequestHead | undefined
+  protected head: RequestHead | undefined
   private resource: AsyncResource | undefined
   private bodyLeft = -1
   private hasBody = false
   private surplusReported = false
   protected headSent = false
   /** The head, translated when node printed it, until the first output takes it along. */
-  private pendingHead: CgiResponseHead | undefined = undefined
-  private decoder: ChunkedDecoder | undefined
+  protected pendingHead: CgiResponseHead | undefined = undefined
+  protected decoder: ChunkedDecoder | undefined
   /** Bytes of body that the head announced; -1 when it did not, or when there is none to come. */
-  private announced = -1
+  protected announced = -1
   private bodySent = 0
   /** The web server waits for the chunk that ends the body. */
   private awaitsLastChunk = false
@@ -188,6 +195,20 @@ export class Request implements SocketHost {
     this.maxParamsSize = maxParamsSize
   }
 
+  get role(): RoleName {
+    return 'responder'
+  }
+
+  /** Of a Filter. */
+  get data(): DataStream | undefined {
+    return undefined
+  }
+
+  /** The stream whose end is still to come, with which nothing of this request can follow; 0 when it came. */
+  get openStream(): RecordType | 0 {
+    return this.stdinEnded ? 0 : RecordType.STDIN
+  }
+
   /** The application has not seen it yet. */
   get isPending(): boolean {
     return this.phase < Phase.ACTIVE
@@ -196,11 +217,6 @@ export class Request implements SocketHost {
   /** Its socket is a connection of its own, which is the application's to close. */
   get isUpgraded(): boolean {
     return false
-  }
-
-  /** PARAMS are still arriving. */
-  get awaitsParams(): boolean {
-    return this.phase === Phase.PARAMS
   }
 
   /** Bytes of params held. */
@@ -228,6 +244,11 @@ export class Request implements SocketHost {
 
   get isHeadSent(): boolean {
     return this.headSent
+  }
+
+  /** A head was printed. Not so of a response that was ended without its socket. */
+  private get hasHead(): boolean {
+    return this.headSent || this.pendingHead !== undefined
   }
 
   get serverSoftware(): string {
@@ -264,7 +285,7 @@ export class Request implements SocketHost {
     try {
       pairs.read(params.bytes, params.start, params.end)
       this.paramsText = pairs.text
-      this.head = requestHead(pairs)
+      this.head = this.readHead(pairs)
     } catch (error) {
       if (!(error instanceof BadRequest)) throw error
       this.refuseAsBad(error)
@@ -290,6 +311,11 @@ export class Request implements SocketHost {
     }
   }
 
+  /** @throws {BadRequest} */
+  protected readHead(variables: PairTable): RequestHead {
+    return requestHead(variables)
+  }
+
   private refuseAsBad({ message, parserCode }: BadRequest): void {
     this.host.report('FCGI_ERR_BAD_REQUEST', message, this.id)
     if (parserCode === undefined || !this.refuseByListener(parserCode)) this.refuse('400 Bad Request', message)
@@ -308,16 +334,43 @@ export class Request implements SocketHost {
 
   private dispatch(head: RequestHead): void {
     this.phase = Phase.ACTIVE
-    this.passesChunks = head.isServedBy(HAPROXY)
+    // It asks for Responders only.
+    this.passesChunks = head.isServedBy(HAPROXY) && this.role === 'responder'
     this.resource = this.host.context.runInAsyncScope(newResource)
     try {
       this.resource.runInAsyncScope(dispatchRequest, this.host, this, head)
     } catch (error) {
       throwLater(this.resource, error)
+      this.failed()
     }
     // A message class of the application's own that throws in its constructor: its fault, and its alone.
     if (this.exchange === undefined) this.refuse('500 Internal Server Error', 'the application could not take this request')
     else if (this.bodyLeft === 0) this.completeInput()
+  }
+
+  /**
+   * The application threw when it was called. Of a Responder that is no answer, as under node:http: whoever listens to
+   * 'uncaughtException' may know of the request. For the other roles there is nothing to be as.
+   */
+  failed(): void {
+    if (this.role !== 'responder') this.giveUp('500 Internal Server Error', 'the application failed')
+  }
+
+  /** Nobody listens to 'request', and that is meant so. */
+  refuseRole(): void {
+    this.refuse('500 Internal Server Error', 'this application has no handler for Responders', ProtocolStatus.UNKNOWN_ROLE)
+    this.abortApplication()
+  }
+
+  /** A fragment of DATA, or the end of the stream when it holds no bytes. */
+  dataRecord(_chunk: Buffer, _start: number, _end: number): void {
+    this.checkDataOrder()
+    // Only a Filter has a use for it.
+  }
+
+  protected checkDataOrder(): void {
+    if (this.phase !== Phase.PARAMS) return
+    throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'DATA before the params were complete', { section: '3.3', requestId: this.id })
   }
 
   /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
@@ -452,7 +505,7 @@ export class Request implements SocketHost {
     }
   }
 
-  private completeInput(): void {
+  protected completeInput(): void {
     if (this.inputComplete) return
     this.inputComplete = true
     if (this.full) this.flow(false, this.bufferedBody)
@@ -572,7 +625,7 @@ export class Request implements SocketHost {
     this.abortApplication(isCutShort ? invalidEof() : undefined)
   }
 
-  private abortApplication(reason?: Error): void {
+  protected abortApplication(reason?: Error): void {
     this.phase = Phase.OVER
     const exchange = this.exchange
     if (exchange === undefined) return
@@ -652,7 +705,7 @@ export class Request implements SocketHost {
     this.host.gathered(this)
   }
 
-  private addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+  protected addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     if (encoding === 'ascii' && isInformational(data)) return 0
     if (this.isRawHead) return 0
     const { writer } = this.host
@@ -782,7 +835,7 @@ export class Request implements SocketHost {
     return this.isRaw && this.headSent && (this.decoder === undefined ? this.announced >= 0 && this.bodySent >= this.announced : this.decoder.isOver)
   }
 
-  private refuseAnswer(what: string): void {
+  protected refuseAnswer(what: string): void {
     this.host.report('FCGI_ERR_BAD_RESPONSE', `the application answered with ${what}`, this.id)
     this.refuse('500 Internal Server Error', `the application answered with ${what}`)
   }
@@ -830,8 +883,14 @@ export class Request implements SocketHost {
   /** Called whenever the reader of the body wants more, so this is also where memory is seen to be free again. */
   resume(): void {
     if (!this.full && this.bufferedBody === 0) return
+    this.recount(false)
+    // Node asks just before it takes what is there, and then not again until something is pushed.
+    if (this.host.isPaused) queueMicrotask(() => this.recount(this.full))
+  }
+
+  private recount(full: boolean): void {
     const length = this.exchange?.req.readableLength ?? 0
-    this.flow(false, length === 0 ? 0 : Math.min(this.bufferedBody, length + CHUNK_OVERHEAD))
+    this.flow(full, length === 0 ? 0 : asAsked(Math.min(this.bufferedBody, length + CHUNK_OVERHEAD), this.host))
   }
 
   pause(): void {
@@ -848,14 +907,14 @@ export class Request implements SocketHost {
     this.flow(full, buffered)
   }
 
-  private flow(full: boolean, bufferedBody: number): void {
+  protected flow(full: boolean, bufferedBody: number): void {
     if (this.phase === Phase.ACTIVE) this.host.flowChanged(this, full, bufferedBody)
   }
 
   end(): void {
     // Without a response there is nothing left to wait for; with one, END_REQUEST follows as always.
     const exchange = this.exchange
-    if (exchange === undefined || exchange.res.writableEnded) return
+    if (exchange === undefined || (exchange.res.writableEnded && this.hasHead)) return
     if (this.isRaw && !this.isTorso) {
       this.endOutput()
       this.host.scheduleFlush()
@@ -866,7 +925,7 @@ export class Request implements SocketHost {
   destroyed(): void {
     if (this.exchange !== undefined && !this.passesChunks) leaveFramingToNode(this.answering ?? this.exchange.res)
     if (this.outputEnded || this.phase !== Phase.ACTIVE) return
-    if ((this.exchange?.res.writableEnded === true || this.isRaw) && !this.isTorso) {
+    if (this.hasHead && (this.exchange?.res.writableEnded === true || this.isRaw) && !this.isTorso) {
       // The answer was whole before: it leaves, as it would have left at once under node:http. One written by hand ends
       // where its connection does.
       this.endOutput()
@@ -888,6 +947,11 @@ export class Request implements SocketHost {
     const exchange = this.exchange
     if (exchange !== undefined) this.run(emitTimeout, exchange)
   }
+}
+
+/** What a reader that asks for more is said to hold: less than what would keep more from coming, or it would wait for ever. */
+export function asAsked(bytes: number, { bodyBuffer }: RequestHost): number {
+  return Math.min(bytes, bodyBuffer - 1)
 }
 
 const RESOLVED = Promise.resolve()
@@ -995,7 +1059,7 @@ function rethrow(error: unknown): never {
 }
 
 /** The error node:http gives to a request whose client went away. */
-function connectionReset(): Error {
+export function connectionReset(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 

@@ -4,11 +4,15 @@
 import { EventEmitter } from 'node:events'
 import { getDefaultHighWaterMark, Readable, Writable } from 'node:stream'
 import { type AddressInfo, isIPv6, Socket } from 'node:net'
+import type { DataStream } from './data-stream'
+import type { RoleName } from './roles'
 import { both, type WriteDone, type WritesDone } from './write-done'
 
 /** What a request's socket asks of its request. */
 export interface SocketHost {
   readonly address: SocketAddresses
+  readonly role: RoleName
+  readonly data: DataStream | undefined
   /** The CGI meta-variables as received, names and values alternating. */
   readonly variables: readonly string[]
   /** Bytes of a response head that leaves with the next output. */
@@ -46,6 +50,14 @@ export interface SocketAddresses {
   readonly localAddress: string | undefined
   readonly localPort: string | undefined
   readonly encrypted: boolean
+}
+
+/** What `req.socket` is of a request that came over FastCGI, for TypeScript. */
+export interface FastCGISocket extends Socket {
+  /** What the web server wants to know: undefined over plain HTTP. */
+  readonly role: RoleName | undefined
+  /** The file that a Filter is to filter; undefined in the other roles. */
+  readonly data: DataStream | undefined
 }
 
 type Listener = (...args: unknown[]) => void
@@ -511,6 +523,16 @@ export class RequestSocket {
 
   _unrefTimer(): void {
     this.refreshTimeout()
+  }
+
+  // ---- what the web server asks for
+
+  get role(): RoleName {
+    return this.host.role
+  }
+  /** The file that a Filter is to filter. */
+  get data(): DataStream | undefined {
+    return this.host.data
   }
 
   // ---- who is at the other end

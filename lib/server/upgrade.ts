@@ -3,7 +3,7 @@
 import type * as http from 'node:http'
 import type { RequestHead } from '../cgi/request-head'
 import { asksForUpgrade } from '../cgi/upgrade'
-import { type DispatchHost, newRequest } from './dispatch'
+import { type DispatchHost, newRequest, requestListener } from './dispatch'
 import { mayUpgrade, shouldUpgrade } from './node-internals'
 import type { UpgradedRequest } from './upgraded-request'
 import { EncryptedUpgradedSocket, UpgradedSocket } from './upgraded-socket'
@@ -26,7 +26,7 @@ export function isWebSocket(rawHeaders: readonly string[]): boolean {
 export function offer(host: DispatchHost, request: UpgradedRequest, head: RequestHead): void {
   const { server } = host
   const socket = head.encrypted ? new EncryptedUpgradedSocket(request, server) : new UpgradedSocket(request, server)
-  const req = newRequest(host, socket, head, true)
+  const req = newRequest(host, host.messages, requestListener(server), socket, head, true)
   if (!shouldUpgrade(server, req)) return
   req.complete = true
   req.push(null)
