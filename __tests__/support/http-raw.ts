@@ -95,6 +95,11 @@ export class RawHttp {
     return this.received
   }
 
+  /** Whether the web server has ended the connection. */
+  get hasEnded(): boolean {
+    return this.ended
+  }
+
   /** Leaves without a word, as a browser does whose window is closed. */
   leave(): void {
     this.socket.destroy()

@@ -19,13 +19,15 @@ export interface ConformanceOptions {
   readonly limits: Limits
   /** Path prefix of the application. Default: '', none. */
   readonly mount?: string
+  /** What is particular about it, for the name of the tests. */
+  readonly title?: string
   /** Names of the exchanges to run. Default: all. */
   readonly only?: readonly string[]
 }
 
 /** Tests one site; inside a `describeWith` of the web server. */
-export function describeConformance({ start, limits, mount = '', only }: ConformanceOptions): void {
-  describe(mount === '' ? 'conformance' : `conformance under ${mount}`, () => {
+export function describeConformance({ start, limits, mount = '', title, only }: ConformanceOptions): void {
+  describe(title ?? (mount === '' ? 'conformance' : `conformance under ${mount}`), () => {
     let direct: Application
     let site: Site | undefined
 

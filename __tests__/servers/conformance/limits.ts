@@ -1,5 +1,5 @@
 // Where a web server is documented to give another result than node:http. docs/servers has the same list, and a test that compares.
-import { type Outcome } from './exchange'
+import { flat, type Outcome } from './exchange'
 
 /** One difference, and the whole of it: what is not named here must be equal. */
 export interface Limit {
@@ -33,6 +33,14 @@ export const cgiLimits: Limits['exchanges'] = {
     differs: { nextTakenForTheRest: false },
   },
   'interim-answers': { because: '1xx responses cannot cross CGI', differs: { interim: [] } },
+}
+
+/** The whole outcome of a request to `/e` that node:http refuses and the web server hands on. */
+export function handedOn(method: string, headers: Readonly<Record<string, string>>): Limit['differs'] {
+  const host = 'example.org'
+  const answer = { complete: true, status: 200, reason: 'OK', headers: { 'content-type': 'application/json; charset=utf-8', 'x-powered-by': 'Express' } }
+  const target = { method, url: '/e', originalUrl: '/e', baseUrl: '', httpVersion: '1.1', body: '' }
+  return flat({ answer, seen: { ...target, host, hostname: host, ip: '127.0.0.1', protocol: 'http', secure: false, headers: { host, ...headers } } })
 }
 
 /** What a web server has to give for an exchange, from what node:http gave. */

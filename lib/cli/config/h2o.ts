@@ -43,8 +43,8 @@ ${listen.kind === 'unix' ? `          port: ${word(listen.path)}
           type: unix` : `          host: ${word(listen.host)}
           port: ${listen.port}
           type: tcp`}
-        # ms that an idle connection is kept for the next request; without it each request makes one of its own.
-        fastcgi.timeout.keepalive: 60000
+        # Each request makes a connection of its own. fastcgi.timeout.keepalive would keep them, but then h2o 2.2 dies
+        # of an answer that comes before its request was read, such as a 413.
         # ms between two pieces of an answer; server-sent events may be silent for long, h2o's own is 30 s.
         fastcgi.timeout.io: 3600000
 `

@@ -15,3 +15,9 @@ export const exchanges: readonly Exchange[] = [
   ...streamExchanges,
   ...departureExchanges,
 ]
+
+/** Where the path prefix of an application shows. */
+export const mountExchanges: readonly string[] = [
+  ...exchanges.filter(({ name }) => /^(?:target|redirect)-/.test(name)).map(({ name }) => name),
+  ...['links', 'created-201', 'location-with-200', 'form', 'text', 'status-404', 'head', 'kept-connection'],
+]
