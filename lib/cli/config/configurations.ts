@@ -1,6 +1,9 @@
 // Every configuration there is, in the order that --help lists them.
 
+import { caddy } from './caddy'
 import { type Configuration } from './configuration'
+import { h2o } from './h2o'
+import { haproxy } from './haproxy'
 import { nginx } from './nginx'
 
-export const configurations: readonly Configuration[] = [nginx]
+export const configurations: readonly Configuration[] = [nginx, caddy, haproxy, h2o]
