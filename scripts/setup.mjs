@@ -1,7 +1,7 @@
 // Brings a fresh clone to the point where something can be run: npm packages, dist/, and for the tests Debian packages.
 // Only node's own modules here: this file runs before anything is installed.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,6 +42,11 @@ export function statusOf(command, args, options = {}) {
 export function installPackages() {
   const reason = packagesReason()
   if (reason === undefined) return
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    // npm ci empties what the link leads to, which belongs to another working tree.
+    say(`setup: npm packages are not as package-lock.json has them (${reason}); node_modules is a link and left as it is`)
+    return
+  }
   say(`setup: npm ci (${reason}); this takes a minute`)
   // npm is a script on Windows, which node only starts through a shell.
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { shell: process.platform === 'win32' })
