@@ -64,7 +64,7 @@ it('an idle process ends; timers and the like do not keep it', async () => {
 it.each([
   ['before listen()', (handler: string): string => handler + slow],
   ['after listen()', (handler: string): string => slow + handler],
-])("the application's own handler, set %s, has it all", async (when, place) => {
+])("the application's own handler, set %s, has it all", async (_when, place) => {
   const path = workshop.path('own.sock')
   const child = workshop.run(place("process.on('SIGTERM', () => report('own', process.listenerCount('SIGTERM')));"), { env: { FASTCGI_LISTEN: path } })
   await child.report('listening')
