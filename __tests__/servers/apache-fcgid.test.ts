@@ -1,10 +1,14 @@
 // Shared hosting: what `express-fastcgi config apache-fcgid` writes, under real mod_fcgid, in the document root and below /~jo/.
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { apacheModule } from '../support/apache'
 import { request, requestJson } from '../support/http-get'
 import { describeWith } from '../support/need'
-import { deploy, type Hosting, startHosting, writeApplication } from './hosting'
+import { Control } from './conformance/control'
+import { describeConformance, type Site } from './conformance/describe'
+import { applicationFile } from './conformance/start'
+import { deploy, type Hosting, setEnvironment, startHosting, writeApplication } from './hosting'
+import { limitsUnder } from './limits/shared-hosting'
 
 /** An ordinary Express application; it knows nothing of FastCGI. */
 const EXPRESS = `
@@ -17,6 +21,29 @@ app.all('/{*rest}', async (req, res) => {
 })
 app.listen(process.env.PORT || 3000)
 `
+
+describeWith(['apache2', apacheModule('fcgid')], 'Apache with mod_fcgid', () => {
+  describe.each([
+    ['the document root', ''],
+    ['/~user/app', '/~jo/app'],
+  ])('%s', (_where, prefix) => {
+    describeConformance({ limits: limitsUnder(prefix), mount: prefix, start: startConformance })
+  })
+
+  async function startConformance(mount: string): Promise<Site> {
+    const host = await startHosting({ directives: 'FcgidMaxRequestLen 16777216\nFcgidMaxProcesses 4' })
+    const control = await Control.listen()
+    const root = mount === '' ? host.www : join(host.home, 'public_html', 'app')
+    const project = join(host.home, 'conformance')
+    const from = (name: string): string => readFileSync(join(dirname(applicationFile), name), 'utf8')
+    writeApplication(project, { 'package.json': '{}', 'application.cjs': from('application.cjs'), 'file.txt': from('file.txt') }, 'express')
+    deploy(root, join(project, 'application.cjs'))
+    setEnvironment(root, { CONFORMANCE_CONTROL: control.path })
+    // Its processes end with Apache.
+    const application = { control, stop: () => Promise.resolve(control.close()) }
+    return { port: host.port, application, stop: host.stop }
+  }
+})
 
 describeWith(['apache2', apacheModule('fcgid')], 'an Express application at a host that has mod_fcgid', () => {
   let host: Hosting

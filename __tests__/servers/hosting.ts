@@ -1,6 +1,6 @@
 // A host that offers mod_fcgid, as its customers meet it: a document root, /~jo/, .htaccess files, an error log. Nothing of the
 // server's configuration knows of the application.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { startApache } from '../support/apache'
 import { printedConfig } from '../support/cli'
@@ -83,3 +83,10 @@ export function deploy(root: string, app: string, ...options: readonly string[])
   printedConfig('apache-fcgid', '--root', root, '--app', app, '--output', root, '--force', ...options)
 }
 
+
+/** Sets variables of the environment where a user would: in dispatch.fcgi. */
+export function setEnvironment(root: string, variables: Readonly<Record<string, string>>): void {
+  const file = join(root, 'dispatch.fcgi')
+  const lines = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'\n`)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('export NODE_ENV\n', (line) => line + lines.join('')))
+}

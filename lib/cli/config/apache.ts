@@ -43,8 +43,9 @@ ${port === HTTPS ? tls(name) : ''}
     AllowEncodedSlashes NoDecode
     # The application is not PHP-FPM, for which some variables are bent.
     ProxyFCGIBackendType GENERIC
-    # Keeps the Content-Length of the application: without it every answer is chunked, and that of HEAD has none.
-    SetEnv ap_trust_cgilike_cl 1
+    # Answers to HEAD keep the Content-Length of the application. Those to GET are sent in chunks: with SetEnv instead they keep it
+    # too, but a client on a kept connection then takes its next answer for the rest of one that the application broke off.
+    SetEnvIf Request_Method "^HEAD$" ap_trust_cgilike_cl
 
     <Location "${mount === '' ? '/' : mount}">
         # Without it the header Authorization stays here.
