@@ -1,5 +1,5 @@
 // Shared hosting: what `express-fastcgi config apache-fcgid` writes, under real mod_fcgid, in the document root and below /~jo/.
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { apacheModule } from '../support/apache'
 import { request, requestJson } from '../support/http-get'
@@ -35,8 +35,9 @@ describeWith(['apache2', apacheModule('fcgid')], 'Apache with mod_fcgid', () => 
     const control = await Control.listen()
     const root = mount === '' ? host.www : join(host.home, 'public_html', 'app')
     const project = join(host.home, 'conformance')
-    const from = (name: string): string => readFileSync(join(dirname(applicationFile), name), 'utf8')
-    writeApplication(project, { 'package.json': '{}', 'application.cjs': from('application.cjs'), 'file.txt': from('file.txt') }, 'express')
+    writeApplication(project, { 'package.json': '{}' }, 'express')
+    // With their times, which are in entity tags.
+    for (const name of ['application.cjs', 'file.txt']) cpSync(join(dirname(applicationFile), name), join(project, name), { preserveTimestamps: true })
     deploy(root, join(project, 'application.cjs'))
     setEnvironment(root, { CONFORMANCE_CONTROL: control.path })
     // Its processes end with Apache.

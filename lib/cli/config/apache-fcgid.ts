@@ -39,12 +39,11 @@ Options +ExecCGI
     SetHandler fcgid-script
 </Files>
 
+# Apache keeps the header Authorization to itself unless it is handed on.
+SetEnvIf Authorization "(.+)" HTTP_AUTHORIZATION=$1
+
 RewriteEngine On
 ${mount === '' ? '' : `RewriteBase ${mount}/\n`}
-# Apache keeps the header Authorization to itself unless it is handed on.
-RewriteCond %{HTTP:Authorization} .
-RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]
-
 ${isInside ? ALL : FILES}
 RewriteRule ^ ${SCRIPT} [END]
 `
