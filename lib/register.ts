@@ -6,22 +6,30 @@ import type * as http from 'node:http'
 import { isMainThread } from 'node:worker_threads'
 import { FastCGIError, OptionError } from './errors'
 import { attach, isAttached } from './server/attach'
+import { GracefulStop } from './server/graceful-stop'
 import { isListeningSocket } from './server/inherited'
 import { environmentTargets, processEnvironment } from './server/listen-target'
 import { observeListen } from './server/listen-hook'
+import { reportMissedListen } from './server/missed-listen'
+import { loadCluster } from './server/on-demand'
 import type { Mount, Protocol } from './server/options'
 
 /** The addresses of the environment, each with the server that has it. */
 interface Place {
-  readonly options: object
+  readonly options: { readonly fd?: number }
   server: http.Server | undefined
+  /** A server came to it, even if it left again. */
+  wasTaken: boolean
 }
 
+/** Where web servers pass the socket to listen on. FCGI 2.2 */
+const STDIN = 0
 /** The servers attached here, and not by the application. */
 const attachedHere = new WeakSet<http.Server>()
 const wantedProtocol = protocolOf(process.env['FASTCGI_PROTOCOL'])
 const mount = mountOf(process.env['FASTCGI_MOUNT'])
 let places = placesOfEnvironment()
+const gracefulStop = new GracefulStop()
 
 /**
  * What the arguments of an application's `server.listen(...)` become. The first server listens where the environment says,
@@ -69,6 +77,8 @@ function placed(server: http.Server, place: Place, args: unknown[]): unknown[] {
   const callback = args.at(-1)
   if (place.server !== server) {
     place.server = server
+    place.wasTaken = true
+    gracefulStop.add(server)
     // A server that is closed, or never came to listen, leaves its place to the next.
     const leave = (): void => {
       if (!server.listening) place.server = undefined
@@ -81,7 +91,7 @@ function placed(server: http.Server, place: Place, args: unknown[]): unknown[] {
 
 /** What the process was started with is the main thread's. */
 function placesOfEnvironment(): readonly Place[] {
-  return isMainThread ? environmentTargets(environment()).map(({ options }) => ({ options, server: undefined })) : []
+  return isMainThread ? environmentTargets(environment()).map(({ options }) => ({ options, server: undefined, wasTaken: false })) : []
 }
 
 function environment(): typeof processEnvironment {
@@ -112,4 +122,17 @@ function warnOfPort(server: http.Server): void {
   )
 }
 
+/** Whether a web server started this process to answer its requests; a child of it has the same standard input. */
+function isSpawned(): boolean {
+  return places.some(({ options }) => options.fd === STDIN) && process.channel === undefined
+}
+
+/** The primary process of a cluster leaves it to its workers to listen. */
+function isListening(): boolean {
+  return places.some(({ wasTaken }) => wasTaken) || Object.keys(loadCluster().settings).length > 0
+}
+
 observeListen(redirect)
+if (isSpawned()) {
+  reportMissedListen({ application: process.argv[1] ?? 'node', isListening, write: (line) => void process.stderr.write(line) })
+}

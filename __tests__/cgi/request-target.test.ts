@@ -57,6 +57,10 @@ describe('a mount prefix', () => {
     ['an empty one means none', '/a', '', '/a', ''],
     ['only once', '/app/app/a', '/app', '/app/a', '/app'],
     ['the asterisk form has no path', '*', '/app', '*', ''],
+    ['is taken off the path of an absolute target, as by Express', 'http://a.example:80/app/b?x', '/app', 'http://a.example:80/b?x', '/app'],
+    ['an absolute target that is the mount', 'http://a.example/app', '/app', 'http://a.example/', '/app'],
+    ['an absolute target with another path', 'http://a.example/other', '/app', 'http://a.example/other', ''],
+    ['an absolute target without a path', 'http://app', '/app', 'http://app', ''],
   ])('%s', (_rule, target, prefix, url, taken) => {
     expect(stripPrefix(target, prefix)).toEqual({ url, prefix: taken })
   })

@@ -64,6 +64,37 @@ describe('fd 0', () => {
   })
 })
 
+describe('an application that a web server started and that never listens says so on standard error, its error log', () => {
+  it.each([
+    ['ends', 'process.exitCode = 0', 0, 'ended without calling listen()'],
+    ['throws', "throw new Error('as planned')", 1, 'ended with exit status 1 before it called listen()'],
+    ['cannot be parsed', 'const = 1', 1, 'ended with exit status 1 before it called listen()'],
+    ['lacks a module', "require('no-such-module')", 1, 'ended with exit status 1 before it called listen()'],
+  ])('%s', async (_what, code, status, message) => {
+    const { fd } = await listener('missed.sock')
+    const child = workshop.run(code, { stdio: [fd] })
+    expect(await child.exit()).toBe(status)
+    const ours = child.stderr.split('\n').filter((line) => line.startsWith('express-fastcgi: '))
+    expect(ours).toEqual([expect.stringContaining(`.cjs ${message}`)])
+  })
+
+  it.each([
+    ['one that listened', `${one}.on('listening', () => process.exit(4))`, 4],
+    ['a child, whose standard input is the same', "if (process.send) process.exit(0); require('node:child_process').fork(__filename).on('exit', () => { require('node:http').createServer().listen(0, () => process.exit(5)) })", 5],
+    ['the primary process of a cluster', "const cluster = require('node:cluster'); if (cluster.isPrimary) cluster.fork().on('exit', () => process.exit(6)); else process.exit(0)", 6],
+  ])('but not %s', async (_who, code, status) => {
+    const { fd } = await listener('quiet.sock')
+    const child = workshop.run(code, { stdio: [fd] })
+    expect(await child.exit()).toBe(status)
+    expect(child.stderr).toBe('')
+  })
+
+  it('but not one that was not started by a web server', async () => {
+    const child = workshop.run('process.exitCode = 3', { env: { FASTCGI_LISTEN: workshop.path('unused.sock') } })
+    expect([await child.exit(), child.stderr]).toEqual([3, ''])
+  })
+})
+
 describe('LISTEN_FDS of systemd (sd_listen_fds(3))', () => {
   // LISTEN_PID has to be the pid of the process itself, which only a shell that becomes it can know beforehand.
   const shell = 'exec env LISTEN_FDS=2 LISTEN_PID=$$ "$@"'

@@ -15,6 +15,9 @@ export interface TargetVariables {
 // eslint-disable-next-line no-control-regex -- the set is "every other byte"
 const MUST_BE_ENCODED = /[^\x21\x24\x26-\x3b\x3d\x40-\x5a\x5f\x61-\x7a\x7e]/g
 
+/** What comes before the path of a target in absolute form. RFC 9112 3.2.2 */
+const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/
+
 /**
  * The target the client asked for: REQUEST_URI byte for byte where the web server sends it; else IIS's UNENCODED_URL;
  * else put together from the decoded variables of CGI, which lose the difference between `/` and `%2F`.
@@ -52,7 +55,14 @@ export interface MountedTarget {
  */
 export function stripPrefix(target: string, prefix: string): MountedTarget {
   const base = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
-  if (base === '' || !target.startsWith(base)) return { url: target, prefix: '' }
+  if (base === '') return { url: target, prefix: '' }
+  const authority = target.startsWith('/') ? undefined : ABSOLUTE.exec(target)?.[0]
+  if (authority !== undefined) {
+    // As Express does it.
+    const stripped = stripPrefix(target.slice(authority.length), base)
+    return { url: authority + stripped.url, prefix: stripped.prefix }
+  }
+  if (!target.startsWith(base)) return { url: target, prefix: '' }
   const next = target.charAt(base.length)
   if (next === '') return { url: '/', prefix: base }
   if (next === '/') return { url: target.slice(base.length), prefix: base }

@@ -16,6 +16,7 @@ import type { Mount, Settings } from './options'
 import { Messages } from './prototypes'
 import type { Request } from './request'
 import type { Roles } from './roles'
+import type { SpawnedScript } from './spawned-script'
 import type { UpgradedRequest } from './upgraded-request'
 
 export { RequestSocket } from './socket'
@@ -37,8 +38,8 @@ export class Application implements ConnectionHost, DispatchHost {
   access: AccessList | undefined
   /** False for a unix socket, whose rights are the file system's. True until that is known: a list must not be passed by. */
   isTcp = true
-  /** Path of the script as which a web server started this process, `''` when none did. */
-  spawnedScript = ''
+  /** The script as which a web server started this process; undefined when none did. */
+  spawnedScript: SpawnedScript | undefined
 
   /** Takes the connections that turn out to speak HTTP; undefined where nothing but FastCGI is spoken. */
   private readonly http: ((transport: Socket) => void) | undefined
@@ -156,7 +157,7 @@ export class Application implements ConnectionHost, DispatchHost {
 
   isSpawnedBy(serverSoftware: string): boolean {
     // Of a request that could not be read, nothing is known.
-    return this.spawnedScript !== '' && (serverSoftware === '' || serverSoftware.startsWith('Apache'))
+    return this.spawnedScript !== undefined && (serverSoftware === '' || serverSoftware.startsWith('Apache'))
   }
 
   /** Reports a violation once, to 'clientError' or, without a listener, as a warning. */

@@ -10,6 +10,7 @@ import { define, hookListen, type Listen } from './listen-hook'
 import { isSpawned, type Listener, startListening } from './listen'
 import { loadApplication } from './on-demand'
 import { checkOptions, type FastCGIOptions, settings } from './options'
+import { SpawnedScript, spawnedScript } from './spawned-script'
 
 const attached = new WeakSet<http.Server>()
 
@@ -61,7 +62,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     },
     inherited(fd) {
       inheritedFd = fd
-      if (isSpawned()) application.spawnedScript = process.argv[1] ?? ''
+      if (isSpawned()) application.spawnedScript = new SpawnedScript(spawnedScript(process.env, process.argv))
     },
   }
   const listen: Listen = (...args) => {

@@ -418,7 +418,9 @@ export class Connection implements RequestHost {
 
   cutOff(request: Request): void {
     const isAlone = this.requests.size === 1
-    if (isAlone && !this.host.isSpawnedBy(request.serverSoftware)) {
+    // mod_fcgid ends the process of a connection without END_REQUEST. Where a length was announced that is the smaller evil: with it, the
+    // client takes its next answer for the rest.
+    if (isAlone && (request.isShort || !this.host.isSpawnedBy(request.serverSoftware))) {
       // Without END_REQUEST the web server knows that the answer is a torso, and cuts its client off.
       request.outputEnded = true
       // A peer that reads nothing must not hold what is left of it.

@@ -21,6 +21,7 @@ import type { Request } from './request'
 import { EncryptedRequestSocket } from './encrypted-socket'
 import { RequestSocket } from './socket'
 import type { CheckEchoes } from './check-echo'
+import type { SpawnedScript } from './spawned-script'
 
 /** The objects of one request as the application sees them. */
 export interface Exchange {
@@ -36,8 +37,8 @@ export interface DispatchHost {
   readonly server: http.Server
   readonly messages: Messages
   readonly mount: Mount
-  /** The script this process was started as by the web server itself; `''` when it was started otherwise. */
-  readonly spawnedScript: string
+  /** The script this process was started as by the web server itself; undefined when it was started otherwise. */
+  readonly spawnedScript: SpawnedScript | undefined
   /** Answers requests of `express-fastcgi check`; undefined where none are wanted. */
   readonly checkEchoes: CheckEchoes | undefined
   /** Once for each code. */
@@ -183,7 +184,7 @@ function limited(rawHeaders: string[], maxHeadersCount: number | null): number {
 function mount(host: DispatchHost, req: http.IncomingMessage, head: RequestHead): void {
   let wanted: string = host.mount === false ? '' : host.mount
   if (wanted === 'auto') {
-    if (host.spawnedScript === '' || head.scriptFilename !== host.spawnedScript) return
+    if (host.spawnedScript === undefined || !host.spawnedScript.is(head.scriptFilename)) return
     wanted = scriptPrefix(head.url, head.scriptName)
   }
   const { url, prefix } = stripPrefix(head.url, wanted)

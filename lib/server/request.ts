@@ -822,6 +822,11 @@ export class Request implements SocketHost {
     return head.chunked
   }
 
+  /** A length was announced and less came, so that every web server notices. */
+  get isShort(): boolean {
+    return this.bodySent < this.announced
+  }
+
   /**
    * Less came than was announced. It must not be ended as if it were whole: nginx keeps the connection of its client then, who
    * takes the next answer for the rest of this one.

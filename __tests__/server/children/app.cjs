@@ -12,7 +12,8 @@ const errorOf = (error) => ({ code: error.code, message: error.message, name: er
 process.on('warning', (warning) => report({ event: 'warning', code: warning.code, message: warning.message }))
 const options = JSON.parse(process.env.SERVER_OPTIONS ?? '{}')
 const server = createServer(options, (req, res) => {
-  if (req.url !== '/torso') return res.end(`pid ${process.pid} ${req.url}`)
+  if (req.url === '/short-torso') res.setHeader('Content-Length', 10)
+  else if (req.url !== '/torso') return res.end(`pid ${process.pid} ${req.url}`)
   res.write('torso')
   setImmediate(() => res.destroy())
 })
