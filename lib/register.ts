@@ -12,7 +12,7 @@ import { environmentTargets, processEnvironment } from './server/listen-target'
 import { observeListen } from './server/listen-hook'
 import { reportMissedListen } from './server/missed-listen'
 import { loadCluster } from './server/on-demand'
-import type { Protocol } from './server/options'
+import type { Mount, Protocol } from './server/options'
 
 /** The addresses of the environment, each with the server that has it. */
 interface Place {
@@ -27,6 +27,7 @@ const STDIN = 0
 /** The servers attached here, and not by the application. */
 const attachedHere = new WeakSet<http.Server>()
 const wantedProtocol = protocolOf(process.env['FASTCGI_PROTOCOL'])
+const mount = mountOf(process.env['FASTCGI_MOUNT'])
 let places = placesOfEnvironment()
 const gracefulStop = new GracefulStop()
 
@@ -44,7 +45,7 @@ function redirect(server: http.Server, args: unknown[]): unknown[] | undefined {
   if (isNew) {
     attachedHere.add(server)
     // An address of the application's own is development until the environment says otherwise: browsers may come as well.
-    attach(server, { protocol: wantedProtocol ?? (place === undefined ? 'auto' : 'fastcgi') })
+    attach(server, { protocol: wantedProtocol ?? (place === undefined ? 'auto' : 'fastcgi'), mount })
   }
   return place === undefined ? asAsked(server, args) : placed(server, place, args)
 }
@@ -102,6 +103,13 @@ function protocolOf(value: string | undefined): Protocol | undefined {
   if (value === undefined || value === '') return undefined
   if (value === 'fastcgi' || value === 'auto') return value
   throw new OptionError(`FASTCGI_PROTOCOL=${value} is unknown: use fastcgi, or auto for FastCGI and HTTP on one port`)
+}
+
+function mountOf(value: string | undefined): Mount {
+  if (value === undefined || value === '') return 'auto'
+  // Relative paths, whole URLs and queries are what people try; none of them is ever the beginning of a request's path.
+  if (/^\/(?!\/)[^\s?#]*$/.test(value)) return value.replace(/(?<=.)\/+$/, '') as Mount
+  throw new OptionError(`FASTCGI_MOUNT=${value} is no path prefix: use the path that the web server has the application under, such as /shop`)
 }
 
 function warnOfPort(server: http.Server): void {

@@ -277,6 +277,10 @@ describe('what cannot be right stops the start, before any code of the applicati
     ['FASTCGI_LISTEN', '70000', 'FASTCGI_LISTEN=70000 is not an address'],
     ['FASTCGI_PROTOCOL', 'http', 'FASTCGI_PROTOCOL=http is unknown: use fastcgi, or auto'],
     ['FASTCGI_PROTOCOL', 'FASTCGI', 'FASTCGI_PROTOCOL=FASTCGI is unknown'],
+    ['FASTCGI_MOUNT', 'shop', 'FASTCGI_MOUNT=shop is no path prefix'],
+    ['FASTCGI_MOUNT', 'http://example.org/shop', 'FASTCGI_MOUNT=http://example.org/shop is no path prefix'],
+    ['FASTCGI_MOUNT', '//shop', 'FASTCGI_MOUNT=//shop is no path prefix'],
+    ['FASTCGI_MOUNT', '/shop?x', 'FASTCGI_MOUNT=/shop?x is no path prefix'],
   ])('%s=%s', async (name, value, message) => {
     const child = workshop.run(`report('ran')`, { env: { [name]: value } })
     expect([await child.exit(), child.stdout]).toEqual([1, ''])
@@ -284,7 +288,7 @@ describe('what cannot be right stops the start, before any code of the applicati
     expect(child.stderr).toContain('FCGI_ERR_OPTION')
   })
 
-  it.each(['FASTCGI_LISTEN', 'FASTCGI_PROTOCOL'])('an empty %s is as good as none', async (name) => {
+  it.each(['FASTCGI_LISTEN', 'FASTCGI_PROTOCOL', 'FASTCGI_MOUNT'])('an empty %s is as good as none', async (name) => {
     const child = workshop.run(`report('ran')`, { env: { [name]: '' } })
     expect([await child.exit(), child.stdout, child.stderr]).toEqual([0, 'ran null\n', ''])
   })

@@ -70,6 +70,14 @@ export class RawHttp {
     return taken
   }
 
+  /** What has arrived, at least one byte and at most so many; throws when the connection ended. */
+  async some(limit: number): Promise<Buffer> {
+    while (this.received.length === 0) await this.more('a byte')
+    const taken = this.received.subarray(0, limit)
+    this.received = this.received.subarray(taken.length)
+    return taken
+  }
+
   /** The content of a chunked body; throws when the connection ends before its last chunk. */
   async chunkedBody(): Promise<Buffer> {
     const chunks: Buffer[] = []

@@ -1,0 +1,27 @@
+// docs/servers/*.md against the conformance set: the table of limits of a page names every exchange in which that web server
+// gives another result than node:http, with the reason that the test has, and nothing else.
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { exchanges } from '../servers/conformance/exchanges'
+import { type Limit, type Limits } from '../servers/conformance/limits'
+import { page, quoted, root, rows, section } from './page'
+
+const servers = readdirSync(join(root, '__tests__/servers/limits')).map((file) => file.replace(/\.ts$/, ''))
+
+describe.each(servers)('the limits of %s', (server) => {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const [limits] = Object.values(require(`../servers/limits/${server}`) as Record<string, Limits>)
+  const all: Record<string, Limit> = { ...limits!.exchanges, ...limits!.everywhere }
+
+  it('are in the table of its page, each with its reason', () => {
+    const file = `docs/servers/${server}.md`
+    expect([file, existsSync(join(root, file))]).toEqual([file, true])
+    const told = rows(section(page(file), 'Limits')).flatMap(([names, , reason]) => quoted(names!).map((name) => [name, reason] as const))
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(Object.entries(all).map(([name, { because }]) => [name, because])))
+  })
+
+  it('are of exchanges that exist', () => {
+    const names = new Set(exchanges.map(({ name }) => name))
+    expect(Object.keys(limits!.exchanges).filter((name) => !names.has(name))).toEqual([])
+  })
+})
