@@ -1,0 +1,41 @@
+// Shell scripts that other programs start the application by.
+
+import { posix } from 'node:path'
+import { type ConfigurationFile } from './configuration'
+import { addressText, type Deployment } from './deployment'
+
+/** One word of a shell command, whatever characters it has. */
+export function shellWord(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** The command that starts the application by hand. */
+export function startCommand({ listen, app, node, mount }: Deployment): string {
+  const prefix = mount === '' ? '' : ` FASTCGI_MOUNT=${mount}`
+  return `cd ${shellWord(posix.dirname(app))} && FASTCGI_LISTEN=${shellWord(addressText(listen))}${prefix} ${shellWord(node)} --import express-fastcgi/register ${shellWord(app)}`
+}
+
+/**
+ * A program without arguments that becomes the application: what spawn-fcgi, multiwatch, cgi-fcgi and lighttpd start.
+ *
+ * @param setting lines before the last, such as where output goes; each with its line end
+ */
+export function startScript({ app, node, mount }: Deployment, path: string, setting = ''): ConfigurationFile {
+  const prefix = mount === '' ? '' : `# Taken off the path of every request: the application has its routes at /.\nexport FASTCGI_MOUNT=${mount}\n`
+  return {
+    path,
+    mode: 0o755,
+    text: `#!/bin/sh
+# Becomes the application, which finds its listening socket as standard input.
+
+# An address in the environment would go before that socket.
+unset FASTCGI_LISTEN
+export NODE_ENV="\${NODE_ENV:-production}"
+${prefix}${setting}
+# node looks for express-fastcgi from the folder it is started in.
+cd ${shellWord(posix.dirname(app))} || exit 1
+exec ${shellWord(node)} --import express-fastcgi/register ${shellWord(app)}
+`,
+  }
+}
