@@ -50,7 +50,10 @@ exec 9>>"$socket.starting" 8>>"$socket.running"
 flock 9
 # The application has 8 open, and with it this lock, until it ends in whatever way.
 if flock -n 8; then
-    cgi-fcgi -start -connect "$socket" ${shellWord(starter)} 9>&-
+    # Of the environment only this: the rest is about one request and made by a client, its HTTP_PROXY too.
+    # FASTCGI_SCRIPT is what the URL of this script is told by, which is taken off the path of every request.
+    env -i PATH="$PATH" HOME="\${HOME:-/}" LANG="\${LANG:-C.UTF-8}" FASTCGI_SCRIPT="\${SCRIPT_FILENAME:-$0}" \\
+        cgi-fcgi -start -connect "$socket" ${shellWord(starter)} 9>&-
 fi
 exec 8>&- 9>&-
 

@@ -118,7 +118,7 @@ spec:
       labels: { app: ${id} }
     spec:
       # The time for preStop and for running requests together; then the pod is killed.
-      terminationGracePeriodSeconds: 45
+      terminationGracePeriodSeconds: 30
       automountServiceAccountToken: false
       securityContext:
         runAsNonRoot: true
