@@ -1,6 +1,6 @@
 // lighttpd as the printed configuration has it: the application started by somebody else, and by lighttpd itself.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
@@ -9,7 +9,8 @@ import { describeWith, program } from '../support/need'
 import { freePorts } from '../support/ports'
 import { connect } from '../support/raw-client'
 import { until } from '../support/wait'
-import { sharedFolder, startWebServer, type WebServer } from '../support/web-server'
+import { sharedFolder, type WebServer } from '../support/web-server'
+import { giveToLighttpd, lighttpdUser, startPrintedLighttpd } from './lighttpd'
 import { install, printed, printedFile } from './printed'
 import { ask, writeApplication } from './small-application'
 
@@ -26,29 +27,8 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
     return folder
   }
 
-  /** Starts lighttpd from what is printed; `change` is for the lines that are comments there. */
-  async function start(server: string, folder: string, options: Partial<DeploymentOptions>, change = (text: string): string => text): Promise<WebServer> {
-    const uploads = join(folder, 'uploads')
-    mkdirSync(uploads)
-    giveToLighttpd(uploads)
-    const web = await startWebServer(
-      {
-        program: 'lighttpd',
-        configure([port]) {
-          // Opened by www-data, like everything but the port and the pid file.
-          giveToLighttpd(join(folder, 'error.log'))
-          const files = printed(server, { root: folder, port: String(port), app: join(folder, 'server.js'), ...options })
-          // What Debian's package has outside of the folder.
-          install(files.map((file) => ({ ...file, text: change(file.text) })), folder, {
-            '/var/log/lighttpd': folder,
-            '/run/lighttpd.pid': join(folder, 'pid'),
-            '/var/cache/lighttpd/uploads': uploads,
-          })
-          return ['-D', '-f', join(folder, 'lighttpd.conf')]
-        },
-      },
-      { ports: 1, folder },
-    )
+  async function start(...args: Parameters<typeof startPrintedLighttpd>): Promise<WebServer> {
+    const web = await startPrintedLighttpd(...args)
     cleanUp.push(() => web.stop())
     return web
   }
@@ -208,7 +188,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       const { body } = await ask(port, '/shop/params')
       expect(JSON.parse(body)).toMatchObject({ REQUEST_URI: '/shop/params', SCRIPT_NAME: '/shop', PATH_INFO: '/params' })
       if (process.getuid?.() !== 0) return
-      expect(statSync(join(folder, 'sockets', 'app.sock-0')).uid).toBe(idOf('www-data'))
+      expect(statSync(join(folder, 'sockets', 'app.sock-0')).uid).toBe(lighttpdUser())
     })
 
     it('an application in a folder of an odd name', async () => {
@@ -255,15 +235,4 @@ async function ended(child: ChildProcess): Promise<void> {
   const exit = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGKILL')
   await exit
-}
-
-/** Where we are root lighttpd runs as www-data. */
-function giveToLighttpd(path: string): void {
-  if (process.getuid?.() === 0) chownSync(path, idOf('www-data'), idOf('www-data'))
-}
-
-/** User and group of Debian that have the same name have the same number. */
-function idOf(user: string): number {
-  const line = new RegExp(`^${user}:[^:]*:([0-9]+):`, 'm').exec(readFileSync('/etc/passwd', 'utf8'))
-  return Number(line?.[1] ?? 0)
 }

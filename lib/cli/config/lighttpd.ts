@@ -87,6 +87,10 @@ include_shell "/usr/share/lighttpd/create-mime.conf.pl"
 # A graceful restart or stop gives running requests this many seconds; without it, it waits for the last one, however long.
 server.feature-flags += ( "server.graceful-shutdown-timeout" => 30 )
 
+# As much of a head as node itself takes, and GET with a body.
+server.max-request-field-size = 16384
+server.http-parseopts += ( "method-get-body" => "enable" )
+
 # Answers reach the client as they are made, and a slow client slows the application down instead of filling the disk.
 server.stream-response-body = 2
 # Uploads are collected first. With 1 or 2 the application gets them as they come, but those without a Content-Length

@@ -48,6 +48,7 @@ function tcpSocket(listen: Extract<ListenAddress, { kind: 'tcp' }>): string {
 }
 
 function service({ name, app, node, listen, mount }: Deployment): string {
+  if (/^(?:\/var)?\/tmp\//.test(app)) throw new UsageError(`--app ${app}: the unit gives the application a /tmp of its own, where this is not; use another folder`)
   return `# ${name}'s application: started by the first request, or at boot after  systemctl enable ${name}.service
 # Its log:  journalctl -u ${name}.service
 
@@ -60,6 +61,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
+# Readable by everybody, as the user below is nobody's: a node of nvm in somebody's home folder is not.
 ExecStart=${program(node)} --import express-fastcgi/register ${argument(app)}
 # Also where node looks for express-fastcgi.
 WorkingDirectory=${value('--app', posix.dirname(app))}
@@ -81,7 +83,7 @@ UMask=0077
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
-# An application below /home or /root cannot be reached with "yes".
+# With "yes" an application below /home would not be found.
 ProtectHome=read-only
 PrivateTmp=yes
 PrivateDevices=yes
