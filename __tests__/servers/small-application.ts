@@ -23,6 +23,11 @@ const answers = {
   '/stderr': (req, res) => process.stderr.write('a line on stderr\\n', () => res.end('written')),
   '/file': (req, res) => res.setHeader('X-Sendfile', req.headers['x-path']) && res.end('the application, not the file'),
   '/echo': (req, res) => req.pipe(res),
+  // Begun before the process is told to stop, and ended when it has stopped listening.
+  '/until-closed': (req, res) => {
+    res.write('begun, ')
+    const poll = setInterval(() => server.listening || (clearInterval(poll), res.end('finished')), 5)
+  },
   '/exit': () => process.exit(1),
 }
 const server = http.createServer((req, res) => (answers[req.url] ?? answers['/params'])(req, res))

@@ -19,7 +19,7 @@ exec >>${shellWord(posix.join(folder, 'app.log'))} 2>&1
 `
     return [
       { path: 'app.cgi', mode: 0o755, text: bridge(socketPath(deployment, folder), starter, pidFile(folder)) },
-      startScript(deployment, starter, setting),
+      startScript(deployment, starter, { setting }),
     ]
   },
 }

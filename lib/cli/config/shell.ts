@@ -16,12 +16,20 @@ export function startCommand({ listen, app, node, mount }: Deployment): string {
   return `cd ${shellWord(posix.dirname(app))} && FASTCGI_LISTEN=${shellWord(addressText(listen))}${prefix} ${shellWord(node)} --import express-fastcgi/register ${shellWord(app)}`
 }
 
-/**
- * A program without arguments that becomes the application: what spawn-fcgi, multiwatch, cgi-fcgi and lighttpd start.
- *
- * @param setting lines before the last, such as where output goes; each with its line end
- */
-export function startScript({ app, node, mount }: Deployment, path: string, setting = ''): ConfigurationFile {
+/** What a start script may have besides its common lines. */
+export interface StartOptions {
+  /** Lines before the last, such as where output goes; each with its line end. */
+  readonly setting?: string
+  /** Starts the application from a command, as the last lines. Default: the script becomes it. */
+  readonly run?: ((command: string) => string) | undefined
+}
+
+/** A program without arguments that becomes the application: what spawn-fcgi, multiwatch, cgi-fcgi and lighttpd start. */
+export function startScript(
+  { app, node, mount }: Deployment,
+  path: string,
+  { setting = '', run = (command) => `exec ${command}\n` }: StartOptions = {},
+): ConfigurationFile {
   const prefix = mount === '' ? '' : `# Taken off the path of every request: the application has its routes at /.\nexport FASTCGI_MOUNT=${mount}\n`
   return {
     path,
@@ -35,7 +43,6 @@ export NODE_ENV="\${NODE_ENV:-production}"
 ${prefix}${setting}
 # node looks for express-fastcgi from the folder it is started in.
 cd ${shellWord(posix.dirname(app))} || exit 1
-exec ${shellWord(node)} --import express-fastcgi/register ${shellWord(app)}
-`,
+${run(`${shellWord(node)} --import express-fastcgi/register ${shellWord(app)}`)}`,
   }
 }
