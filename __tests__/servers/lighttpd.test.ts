@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
 import { RawHttp } from '../support/http-raw'
 import { describeWith, program } from '../support/need'
@@ -66,7 +66,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       ['lighttpd', { root: '/srv/a\\b' }],
       ['lighttpd', { listen: '/run/a\\b.sock' }],
     ])('%s: a backslash in a path is refused, %j', (server, options) => {
-      expect(() => printed(server, options)).toThrow(/lighttpd cannot be told of a path with a backslash/)
+      expect(() => printed(server, options)).toThrow(/a configuration for lighttpd has no way to write/)
     })
   })
 
@@ -82,7 +82,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       await application(folder, { listen })
       const { ports: [port = 0] } = await start('lighttpd', folder, { listen })
       const { status, body } = await ask(port, '/a%2Fb//c?d=%20')
-      expect([status, JSON.parse(body)]).toMatchObject([200, { url: '/a%2Fb//c?d=%20', SCRIPT_NAME: '', SCRIPT_FILENAME: `${folder}/` }])
+      expect([status, JSON.parse(body)]).toMatchObject([200, { url: '/a%2Fb//c?d=%20', SCRIPT_NAME: '', SCRIPT_FILENAME: `${folder}/www/` }])
     })
 
     it('without fix-root-scriptname SCRIPT_NAME is the first segment, and the target is the same', async () => {
@@ -98,14 +98,25 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       const folder = newFolder()
       const listen = join(folder, 'app.sock')
       await application(folder, { listen, mount: '/a.b' })
-      mkdirSync(join(folder, 'a.b'))
-      mkdirSync(join(folder, 'a.bc'))
-      for (const name of ['a.b/file.txt', 'a.bc/file.txt', 'file.txt', 'index.html']) writeFileSync(join(folder, name), `the file ${name}`)
+      for (const name of ['', 'a.b', 'a.bc']) mkdirSync(join(folder, 'www', name))
+      for (const name of ['a.b/file.txt', 'a.bc/file.txt', 'file.txt', 'index.html']) writeFileSync(join(folder, 'www', name), `the file ${name}`)
       const { ports: [port = 0] } = await start('lighttpd', folder, { listen, mount: '/a.b' })
       for (const path of ['/a.b', '/a.b/', '/a.b/file.txt', '/a.b?c']) expect(JSON.parse((await ask(port, path)).body)).toMatchObject({ SCRIPT_NAME: '/a.b', REQUEST_URI: path })
       for (const name of ['a.bc/file.txt', 'file.txt']) expect((await ask(port, `/${name}`)).body).toBe(`the file ${name}`)
       expect((await ask(port, '/')).body).toBe('the file index.html')
       expect((await ask(port, '/aXb')).status).toBe(404)
+    })
+
+    it('under a prefix without --root there is nothing else, though the application is in the document root', async () => {
+      const folder = newFolder()
+      const listen = join(folder, 'www', 'app.sock')
+      mkdirSync(join(folder, 'www'))
+      const app = writeApplication(join(folder, 'www'))
+      await application(join(folder, 'www'), { listen, mount: '/shop' })
+      const { ports: [port = 0] } = await start('lighttpd', folder, { listen, mount: '/shop', app, root: undefined }, (text) => text.replaceAll('/var/www/example.org', join(folder, 'www')))
+      expect((await ask(port, '/shop')).status).toBe(200)
+      for (const path of ['/server.js', '/', '/shopping']) expect((await ask(port, path)).status).toBe(404)
+      expect(() => printed('lighttpd', { mount: '/shop', app, root: join(folder, 'www') })).toThrow(/everybody could read its source/)
     })
 
     it('X-Sendfile: lighttpd sends files of the document root, and no others', async () => {
@@ -114,13 +125,15 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       cleanUp.push(() => rmSync(outside, { recursive: true }))
       const listen = join(folder, 'app.sock')
       await application(folder, { listen })
-      writeFileSync(join(folder, 'large.txt'), 'large\n'.repeat(100_000))
+      const root = join(folder, 'www')
+      mkdirSync(root)
+      writeFileSync(join(root, 'large.txt'), 'large\n'.repeat(100_000))
       writeFileSync(join(outside, 'secret.txt'), 'secret')
       const web = await start('lighttpd', folder, { listen })
       const file = (path: string, headers = {}): ReturnType<typeof ask> => ask(web.ports[0] ?? 0, '/file', { headers: { 'X-Path': path, ...headers } })
-      expect(await file(join(folder, 'large.txt'))).toMatchObject({ status: 200, headers: { 'content-length': '600000' }, body: 'large\n'.repeat(100_000) })
-      expect(await file(join(folder, 'large.txt'), { Range: 'bytes=6-10' })).toMatchObject({ status: 206, body: 'large' })
-      for (const path of [join(outside, 'secret.txt'), join(folder, '..', outside.slice(5), 'secret.txt'), '/etc/passwd']) {
+      expect(await file(join(root, 'large.txt'))).toMatchObject({ status: 200, headers: { 'content-length': '600000' }, body: 'large\n'.repeat(100_000) })
+      expect(await file(join(root, 'large.txt'), { Range: 'bytes=6-10' })).toMatchObject({ status: 206, body: 'large' })
+      for (const path of [join(outside, 'secret.txt'), `${root}/../../${basename(outside)}/secret.txt`, '/etc/passwd']) {
         const { status, body } = await file(path)
         expect([status >= 400, body.includes('secret') || body.includes('root:')]).toEqual([true, false])
       }

@@ -1,13 +1,13 @@
 // lighttpd started from what `express-fastcgi config lighttpd` prints: what Debian's package has in /etc, /var and /run is in a
 // folder of the test, and nothing else is changed.
-import { chownSync, mkdirSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
 import { startWebServer, type WebServer } from '../support/web-server'
 import { install, printed } from './printed'
 
 /**
- * @param folder made by `sharedFolder`, and left to the caller
+ * @param folder made by `sharedFolder`, and left to the caller; its `www` is the document root
  * @param change for what a user may change, such as lines that are comments
  */
 export function startPrintedLighttpd(
@@ -18,6 +18,8 @@ export function startPrintedLighttpd(
 ): Promise<WebServer> {
   const uploads = join(folder, 'uploads')
   mkdirSync(uploads)
+  const root = join(folder, 'www')
+  if (!existsSync(root)) mkdirSync(root)
   giveToLighttpd(uploads)
   return startWebServer(
     {
@@ -25,7 +27,7 @@ export function startPrintedLighttpd(
       configure([port]) {
         // Opened by www-data, like everything but the port and the pid file.
         giveToLighttpd(join(folder, 'error.log'))
-        const files = printed(server, { root: folder, port: String(port), app: join(folder, 'server.js'), ...options })
+        const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options })
         install(files.map((file) => ({ ...file, text: change(file.text) })), folder, {
           '/var/log/lighttpd': folder,
           '/run/lighttpd.pid': join(folder, 'pid'),

@@ -5,7 +5,8 @@ import { posix } from 'node:path'
 import { UsageError } from '../usage-error'
 import { type Configuration } from './configuration'
 import { addressText, DEFAULT_LISTEN, type Deployment } from './deployment'
-import { shellWord, startScript } from './shell'
+import { startScript } from './start-script'
+import { shellWord } from './text'
 
 export const cgi: Configuration = {
   server: 'cgi',

@@ -1,11 +1,27 @@
 // Every configuration there is, in the order that --help lists them.
 
+import { caddy } from './caddy'
 import { cgi } from './cgi'
 import { type Configuration } from './configuration'
 import { docker, kubernetes } from './container'
+import { h2o } from './h2o'
+import { haproxy } from './haproxy'
 import { lighttpd, lighttpdSpawn } from './lighttpd'
 import { nginx } from './nginx'
 import { multiwatch, spawnFcgi } from './spawn-fcgi'
 import { systemd } from './systemd'
 
-export const configurations: readonly Configuration[] = [nginx, lighttpd, lighttpdSpawn, systemd, spawnFcgi, multiwatch, cgi, docker, kubernetes]
+export const configurations: readonly Configuration[] = [
+  nginx,
+  lighttpd,
+  lighttpdSpawn,
+  caddy,
+  haproxy,
+  h2o,
+  cgi,
+  systemd,
+  spawnFcgi,
+  multiwatch,
+  docker,
+  kubernetes,
+]

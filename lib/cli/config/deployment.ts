@@ -16,6 +16,8 @@ export interface Deployment {
   readonly listen: ListenAddress
   /** Absolute path of the folder of static files, the web server's document root. No slash at its end. */
   readonly root: string
+  /** Whether that folder was named: then the web server serves its files by itself, where that is safe. */
+  readonly serveRoot: boolean
   /** Path prefix the application is served under, such as `/shop`; '' for the whole site. No slash at its end. */
   readonly mount: string
   /** Host name of the site. */
@@ -49,6 +51,7 @@ export function deployment(options: DeploymentOptions): Deployment {
   return {
     listen: listenAddress(options.listen),
     root: absolute('--root', options.root ?? `/var/www/${name}`),
+    serveRoot: options.root !== undefined,
     mount: mountPath(options.mount),
     name,
     port: portNumber('--port', options.port),
@@ -61,10 +64,16 @@ export function deployment(options: DeploymentOptions): Deployment {
  * @param text `/run/app.sock`, `unix:/run/app.sock`, `9000` (127.0.0.1), `127.0.0.1:9000` or `[::1]:9000`
  */
 export function listenAddress(text: string): ListenAddress {
-  if (/^(?:unix:)?\//.test(text)) return { kind: 'unix', path: plain('--listen', text.replace(/^unix:/, '')) }
+  if (/^(?:unix:)?\//.test(text)) return { kind: 'unix', path: socketPath(text.replace(/^unix:/, '')) }
   const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):)?([0-9]+)$/.exec(text)
   if (match === null) throw new UsageError(`--listen ${text} is no address: use /path, PORT, HOST:PORT or [IPV6]:PORT`)
   return { kind: 'tcp', host: match[1] ?? match[2] ?? '127.0.0.1', port: portNumber('--listen', match[3] ?? '') }
+}
+
+function socketPath(path: string): string {
+  // sun_path of Linux, with its final zero; every web server refuses more.
+  if (Buffer.byteLength(path) <= 107 && !path.endsWith('/')) return plain('--listen', path)
+  throw new UsageError(`--listen ${path}: the path of a unix socket has at most 107 bytes and no slash at its end`)
 }
 
 /** `HOST:PORT`, with brackets around an IPv6 address. */

@@ -1,12 +1,13 @@
 // lighttpd with the application behind mod_fastcgi: started by somebody else, or by lighttpd itself.
 
-import { UsageError } from '../usage-error'
 import { type Configuration } from './configuration'
 import { addressText, DEFAULT_LISTEN, type Deployment, type ListenAddress } from './deployment'
-import { startCommand, startScript } from './shell'
+import { startScript } from './start-script'
+import { comment, preamble, staticRoot, without } from './text'
 
 /** Where Debian's package reads it. */
 const PATH = '/etc/lighttpd/lighttpd.conf'
+const RELOAD = `Then: sudo lighttpd -tt -f ${PATH} && sudo systemctl restart lighttpd`
 
 export const lighttpd: Configuration = {
   server: 'lighttpd',
@@ -25,19 +26,14 @@ export const lighttpdSpawn: Configuration = {
 
 /** What differs between the two ways to start the application. */
 interface Start {
-  /** Comment lines at the top, without their `# `. */
+  /** The comment at the top. */
   readonly about: string
   /** Lines inside the host entry of `fastcgi.server`. */
   readonly host: string
 }
 
 function external(deployment: Deployment): Start {
-  return {
-    about: `The application has to run already, started by what  express-fastcgi config systemd  prints, or  config spawn-fcgi,  or by
-  ${startCommand(deployment)}
-lighttpd runs as www-data, which needs the right to write to a unix socket.`,
-    host: address(deployment.listen),
-  }
+  return { about: preamble(deployment, PATH, 'www-data', RELOAD), host: address(deployment.listen) }
 }
 
 function spawned(deployment: Deployment, script: string): Start {
@@ -46,8 +42,13 @@ function spawned(deployment: Deployment, script: string): Start {
   const listen: ListenAddress = isDefault ? { kind: 'unix', path: `/run/lighttpd/${deployment.name}.socket` } : deployment.listen
   const counted = listen.kind === 'unix' ? 'Each process has a socket of its own: -0, -1, ... is added to this path.' : 'Each process has a port of its own, from this one upwards.'
   return {
-    about: `lighttpd starts the application, as www-data, by the second file; mind its mode 0755.
-Its standard output goes nowhere; what it writes to standard error goes to the error log.`,
+    about: comment([
+      `${PATH}: ${deployment.name}${deployment.mount}, an Express application over FastCGI.`,
+      RELOAD,
+      '',
+      `lighttpd starts the application as www-data, by ${script}, the second file; mind its mode 0755.`,
+      'Its standard output goes nowhere; what it writes to standard error goes to the error log.',
+    ]),
     host: `        "bin-path" => ${text(script)},
         # ${counted}
 ${address(listen)}
@@ -64,13 +65,17 @@ function address(listen: ListenAddress): string {
   return `        "host" => "${listen.host}", "port" => ${listen.port},`
 }
 
-function configuration({ name, port, root, mount }: Deployment, { about, host }: Start): string {
-  return `# ${name}: ${mount === '' ? 'all of it' : mount} is the application, by mod_fastcgi of lighttpd.
-# A whole ${PATH} for Debian's package; check it with  lighttpd -tt -f ${PATH}
+function configuration(deployment: Deployment, { about, host }: Start): string {
+  const { name, port, root, mount } = deployment
+  // Only with a prefix is there anything else than the application, and only files that were asked for.
+  const hasFiles = mount !== '' && staticRoot(deployment) !== undefined
+  return `${about}
 #
-${about.replace(/^/gm, '# ')}
+# This is the whole file of Debian's package, in place of the one that is there.
 
-server.modules = ( "mod_access", "mod_fastcgi", "mod_staticfile" )
+server.modules = ( "mod_fastcgi"${hasFiles ? ', "mod_indexfile", "mod_staticfile"' : ''} )
+# No others by default: mod_staticfile would hand out what is in the document root.
+server.compat-module-load = "disable"
 
 server.port = ${port}
 server.document-root = ${text(root)}
@@ -79,8 +84,7 @@ server.groupname = "www-data"
 server.errorlog = "/var/log/lighttpd/error.log"
 server.pid-file = "/run/lighttpd.pid"
 server.upload-dirs = ( "/var/cache/lighttpd/uploads" )
-index-file.names = ( "index.html" )
-# The port on IPv6 as well, and the types of static files: scripts of Debian's package.
+${hasFiles ? 'index-file.names = ( "index.html" )\n' : ''}# The port on IPv6 as well, and the types of static files: scripts of Debian's package.
 include_shell "/usr/share/lighttpd/use-ipv6.pl " + server.port
 include_shell "/usr/share/lighttpd/create-mime.conf.pl"
 
@@ -97,11 +101,11 @@ server.stream-response-body = 2
 # (Transfer-Encoding: chunked) are refused with 411.
 server.stream-request-body = 0
 
-${mounted(name, mount, host, root)}
+${mounted(name, mount, host, root, hasFiles)}
 `
 }
 
-function mounted(name: string, mount: string, host: string, root: string): string {
+function mounted(name: string, mount: string, host: string, root: string, hasFiles: boolean): string {
   const server = `fastcgi.server = (
     ${text(mount === '' ? '/' : mount)} => ((
 ${host}
@@ -126,7 +130,7 @@ ${host}
 #fastcgi.balance = "round-robin"`
   if (mount === '') return `# For one site among several put this into  $HTTP["host"] == "${name}" { ... }\n${server}`
   // A key of fastcgi.server is a prefix of any kind: "/shop" is that of "/shopping" as well.
-  return `# The condition keeps ${mount}ing away, which begins with ${mount} too. Everything else is a file of the document root.
+  return `# The condition keeps ${mount}ing away, which begins with ${mount} too. Everything else is ${hasFiles ? 'a file of the document root' : '404; --root FOLDER has lighttpd send files from there'}.
 $HTTP["url"] =~ "^${mount.replaceAll('.', '[.]')}(?:/|$)" {
 ${server}
 }`
@@ -135,6 +139,5 @@ ${server}
 /** A text of the configuration. */
 function text(value: string): string {
   // lighttpd 1.4.69 takes two backslashes for one or for two, depending on what follows.
-  if (value.includes('\\')) throw new UsageError(`${value}: lighttpd cannot be told of a path with a backslash`)
-  return `"${value.replaceAll('"', String.raw`\"`)}"`
+  return `"${without(/\\/, value, 'the path', 'lighttpd').replaceAll('"', String.raw`\"`)}"`
 }

@@ -5,7 +5,8 @@ import { isIP } from 'node:net'
 import { UsageError } from '../usage-error'
 import { type Configuration } from './configuration'
 import { type Deployment, hostAndPort } from './deployment'
-import { shellWord, type StartOptions, startScript } from './shell'
+import { type StartOptions, startScript } from './start-script'
+import { shellWord } from './text'
 
 export const spawnFcgi: Configuration = {
   server: 'spawn-fcgi',

@@ -1,20 +1,9 @@
-// Shell scripts that other programs start the application by.
+// A shell script that other programs start the application by.
 
 import { posix } from 'node:path'
 import { type ConfigurationFile } from './configuration'
-import { addressText, type Deployment } from './deployment'
-
-/** One word of a shell command, whatever characters it has. */
-export function shellWord(text: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(text)) return text
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`
-}
-
-/** The command that starts the application by hand. */
-export function startCommand({ listen, app, node, mount }: Deployment): string {
-  const prefix = mount === '' ? '' : ` FASTCGI_MOUNT=${mount}`
-  return `cd ${shellWord(posix.dirname(app))} && FASTCGI_LISTEN=${shellWord(addressText(listen))}${prefix} ${shellWord(node)} --import express-fastcgi/register ${shellWord(app)}`
-}
+import { type Deployment } from './deployment'
+import { shellWord } from './text'
 
 /** What a start script may have besides its common lines. */
 export interface StartOptions {
