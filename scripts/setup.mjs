@@ -16,6 +16,8 @@ export const TEST_PROGRAMS = [
   { programs: ['/usr/lib/apache2/modules/mod_fcgid.so'], debianPackage: 'libapache2-mod-fcgid', usedBy: 'the tests against mod_fcgid' },
   { programs: ['lighttpd'], debianPackage: 'lighttpd', usedBy: 'the tests against real lighttpd' },
   { programs: ['spawn-fcgi'], debianPackage: 'spawn-fcgi', usedBy: 'the tests of an inherited listening socket' },
+  { programs: ['multiwatch'], debianPackage: 'multiwatch', usedBy: 'the tests of several processes on one socket' },
+  { programs: ['systemd-analyze'], debianPackage: 'systemd', usedBy: 'the tests of systemd units' },
   { programs: ['cgi-fcgi'], debianPackage: 'libfcgi-bin', usedBy: "the tests against libfcgi's own client" },
   { programs: ['chromium', 'chromium-browser', 'google-chrome'], debianPackage: 'chromium', usedBy: 'the tests of the demo pages' },
 ]

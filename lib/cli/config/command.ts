@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import { UsageError } from '../usage-error'
 import { type ConfigurationFile } from './configuration'
 import { configurations } from './configurations'
-import { deployment, type DeploymentOptions } from './deployment'
+import { DEFAULT_LISTEN, deployment, type DeploymentOptions } from './deployment'
 
 interface Options extends DeploymentOptions {
   readonly file?: string
@@ -19,7 +19,7 @@ export function configCommand(): Command {
   return new Command('config')
     .description('Prints a complete, commented configuration for a web server.')
     .argument('<server>', 'one of the list below')
-    .option('--listen <address>', 'where the application listens: /path, PORT, HOST:PORT', '/run/express-fastcgi/app.sock')
+    .option('--listen <address>', 'where the application listens: /path, PORT, HOST:PORT', DEFAULT_LISTEN)
     .option('--root <folder>', 'folder of the static files (default: /var/www/NAME)')
     .option('--mount <prefix>', 'path the application is served under', '/')
     .option('--name <host>', 'host name of the site', 'example.org')

@@ -8,6 +8,9 @@ export type ListenAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
 
+/** Where the application listens unless told; a server that would not find that folder has a default of its own. */
+export const DEFAULT_LISTEN = '/run/express-fastcgi/app.sock'
+
 /** One application behind one web server. */
 export interface Deployment {
   readonly listen: ListenAddress
