@@ -75,7 +75,6 @@ describe('the variables of IIS', () => {
   it('with URL Rewrite the URL is what the client sent', () => {
     const rewritten = { IIS_WasUrlRewritten: '1', UNENCODED_URL: '/caf%C3%A9/a%2Fb?q=%20', HTTP_X_ORIGINAL_URL: '/caf\xc3\xa9/a/b?q=%20', REQUEST_URI: '/server.js' }
     expect(headOf(rewritten).url).toBe('/caf%C3%A9/a%2Fb?q=%20')
-    const { UNENCODED_URL: _, ...older } = rewritten
-    expect(headOf(older).url).toBe('/caf%C3%A9/a/b?q=%20')
+    expect(headOf({ ...rewritten, UNENCODED_URL: '' }).url).toBe('/caf%C3%A9/a/b?q=%20')
   })
 })

@@ -49,6 +49,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   server.on('connection', (socket: Socket) => application.accept(socket))
 
   let inheritedFd = -1
+  let inheritedName: string | undefined
   const listener: Listener = {
     generation: 0,
     isStarting: false,
@@ -59,8 +60,9 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     started(isTcp) {
       application.isTcp = isTcp
     },
-    inherited(fd) {
+    inherited(fd, name) {
       inheritedFd = fd
+      inheritedName = name
       if (isSpawned()) application.spawnedScript = process.argv[1] ?? ''
     },
   }
@@ -83,7 +85,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     },
     // node says null of a unix socket it did not make itself, and applications look for `address().port`.
     address() {
-      return address() ?? (server.listening && inheritedFd >= 0 ? (socketPath(inheritedFd) ?? `fd:${inheritedFd}`) : null)
+      return address() ?? (server.listening && inheritedFd >= 0 ? (inheritedName ?? socketPath(inheritedFd) ?? `fd:${inheritedFd}`) : null)
     },
     // A connection of node:http ends after keepAliveTimeout; those of a web server are kept for ever.
     unref() {
