@@ -2,12 +2,15 @@
 // is Wine and a host program of ours; no IIS was ever near it.
 
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { deployment } from '../../lib/cli/config/deployment'
+import { iis } from '../../lib/cli/config/iis'
 import { begin, params, stdin } from '../support/fcgi-bytes'
 import { describeUnless } from '../support/need'
 import { type RawResponse } from '../support/raw-client'
+import { find, readXml } from '../support/xml'
 import { absenceOfWindows, type End, endWindows, Hosted, nodeOnWindows, prepareWindows, windowsPath } from './windows'
 
 const register = windowsPath(resolve(__dirname, '../../dist/register.js'))
@@ -88,6 +91,25 @@ describeUnless(absenceOfWindows(), "IIS's process contract, with node.exe under 
   it('who asked, and how', async () => {
     const one = await start()
     expect(JSON.parse((await ask(one, 'GET', '/client')).body.toString())).toEqual({ ip: '192.0.2.7', protocol: 'https', host: 'example.org', local: '192.0.2.1' })
+  })
+
+  it('as `express-fastcgi config iis` has it started, from a folder with a blank and an umlaut', async () => {
+    const site = join(folder, 'B\u00fcro 1')
+    mkdirSync(join(site, 'logs'), { recursive: true })
+    mkdirSync(join(site, 'node_modules'))
+    symlinkSync(resolve(__dirname, '../..'), join(site, 'node_modules', 'express-fastcgi'))
+    writeFileSync(join(site, 'server.js'), `require(${JSON.stringify(app)})`)
+    const options = { listen: '9000', mount: '/', name: 'example.org', port: '80', node: nodeOnWindows, app: windowsPath(join(site, 'server.js')) }
+    const [config, commands] = iis.files(deployment(options))
+    const { scriptProcessor = '' } = find(readXml(config?.text ?? ''), 'system.webServer', 'handlers', 'add').attributes
+    const [program = '', args = ''] = scriptProcessor.split('|')
+    const [, logFile = ''] = /name='FASTCGI_LOG',value='([^']*)'/.exec(commands?.text ?? '') ?? []
+    // IIS names the program by its path, and has the arguments behind it.
+    const one = await Hosted.start(`"${program}" ${args}`, { env: { FASTCGI_LOG: logFile } })
+    hosted.push(one)
+    expect((await ask(one, 'GET', '/configured')).head.status).toBe(404)
+    expect((await ask(one, 'GET', '/')).body.toString()).toBe('win32 GET /')
+    expect(readFileSync(join(site, 'logs', 'example.org.log'), 'utf8')).toContain('listening on')
   })
 
   it('the pipe closes in the middle of a request, and the application has a timer', async () => {

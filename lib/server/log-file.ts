@@ -31,10 +31,10 @@ function logTo(file: string): void {
       // A full disk must not end the application.
     }
   }
-  const write: Write = (text: string | Uint8Array, second?: unknown, third?: unknown): boolean => {
-    append(text, isEncoding(second) ? second : undefined)
+  const write: Write = (text: string | Uint8Array, second?: BufferEncoding | ((error?: Error | null) => void), third?: (error?: Error | null) => void): boolean => {
+    append(text, typeof second === 'string' ? second : undefined)
     const done = typeof second === 'function' ? second : third
-    if (typeof done === 'function') process.nextTick(done as () => void)
+    if (typeof done === 'function') process.nextTick(done)
     return true
   }
   // Not other streams in their place: `console` keeps those that it has used once.
@@ -43,10 +43,6 @@ function logTo(file: string): void {
   // node prints these two on the file descriptor itself.
   process.on('warning', ({ name, stack, message }) => append(`(node:${process.pid}) ${stack ?? `${name}: ${message}`}\n`))
   process.on('uncaughtExceptionMonitor', (error, origin) => append(`${new Date().toISOString()} process ${process.pid}: ${origin}: ${inspect(error)}\n`))
-}
-
-function isEncoding(value: unknown): value is BufferEncoding {
-  return typeof value === 'string'
 }
 
 function open(file: string): number {
