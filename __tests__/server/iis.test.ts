@@ -95,6 +95,32 @@ describe('the pipe of IIS', () => {
     expect(await app.exit()).toBe(3)
   })
 
+  it('a response destroyed midway does not close it, which would be the end of the process', async () => {
+    const { web } = await start(`require('node:http').createServer((req, res) => {
+      if (req.url !== '/torso') return answer(req, res)
+      res.write('torso')
+      setImmediate(() => res.destroy())
+    }).listen(0)`)
+    web.send(request('/torso'))
+    expect((await web.response(1)).end).toEqual({ appStatus: 1, protocolStatus: 0 })
+    expect(await ask(web)).toContain('GET')
+  })
+
+  it("a URL that is the name of the application's own file is a URL like any other", async () => {
+    const { app, web } = await start(serve)
+    const [file] = app.process.spawnargs.slice(-1)
+    web.send(begin(1, { keep: true }), params(1, { REQUEST_METHOD: 'GET', REQUEST_URI: '/app.js/a', SCRIPT_NAME: '/app.js', SCRIPT_FILENAME: file ?? '' }), stdin(1))
+    expect((await web.response(1)).body.toString()).toContain('GET /app.js/a of')
+  })
+
+  it('neither a keepAliveTimeout nor waiting for HTTP closes it while it is idle', async () => {
+    const { app, web } = await start(`server = require('node:http').createServer(answer)
+      server.keepAliveTimeout = server.headersTimeout = 30
+      server.listen(0, () => setTimeout(() => report('later'), 300))`, { env: { FASTCGI_PROTOCOL: 'auto' } })
+    await app.report('later')
+    expect(await ask(web)).toContain('GET')
+  })
+
   it('server.close() closes it once it is idle; the process may go on with other things', async () => {
     const { app, web } = await start(`${serve}; server.on('request', () => server.close()); server.on('close', () => setTimeout(() => report('done'), 10))`)
     expect(await ask(web)).toContain('GET')
@@ -130,6 +156,16 @@ describe('the pipe of IIS', () => {
       const app = workshop.run(serve, { ...options, env: { _FCGI_X_PIPE_: NAME, PORT: '0' } })
       expect(await app.report('listening')).toMatchObject({ address: { address: '127.0.0.1' } })
     }
+  })
+
+  it('that fails before it brought a request is an error', async () => {
+    // A unix socket that is closed with something unread is reset.
+    const { app, web } = await start(`require('node:fs').writeSync(0, Buffer.alloc(150_000)); ${serve}; server.on('error', ({ message }) => report('error', message))`)
+    web.pause()
+    await app.report('listening')
+    web.destroy()
+    expect(await app.report('error')).toMatch(/^the pipe that IIS gave as standard input failed before it brought a request: /)
+    expect(await app.exit()).toBe(0)
   })
 
   it('FASTCGI_LISTEN goes first', async () => {

@@ -32,6 +32,8 @@ export class Application implements ConnectionHost, DispatchHost {
   access: AccessList | undefined
   /** False for a unix socket, whose rights are the file system's. True until that is known: a list must not be passed by. */
   isTcp = true
+  /** The only connection there will ever be is a pipe, and the process ends with it (IIS): it is not closed without need. */
+  isOnPipe = false
   /** Path of the script as which a web server started this process, `''` when none did. */
   spawnedScript = ''
 
@@ -84,7 +86,7 @@ export class Application implements ConnectionHost, DispatchHost {
     }
     // Taken here: the reads of an accepted connection have no context of their own.
     const context = new AsyncResource('FASTCGICONNECTION')
-    if (this.http === undefined) this.speakFastCGI(transport, context)
+    if (this.http === undefined || this.isOnPipe) this.speakFastCGI(transport, context)
     else this.decide(transport, context, this.http)
   }
 
@@ -138,6 +140,7 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   isSpawnedBy(serverSoftware: string): boolean {
+    if (this.isOnPipe) return true
     // Of a request that could not be read, nothing is known.
     return this.spawnedScript !== '' && (serverSoftware === '' || serverSoftware.startsWith('Apache'))
   }
@@ -198,7 +201,7 @@ export class Application implements ConnectionHost, DispatchHost {
   /** For connections of FastCGI: those of HTTP are node's to look after. */
   private get keepAliveTimeout(): number {
     const { keepAliveTimeout } = this.server
-    return keepAliveTimeout === this.httpKeepAliveTimeout ? 0 : keepAliveTimeout
+    return this.isOnPipe || keepAliveTimeout === this.httpKeepAliveTimeout ? 0 : keepAliveTimeout
   }
 
   private armSweep(): void {

@@ -63,7 +63,9 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     inherited(fd, name) {
       inheritedFd = fd
       inheritedName = name
-      if (isSpawned()) application.spawnedScript = process.argv[1] ?? ''
+      application.isOnPipe = name !== undefined
+      // What IIS says of a script is not what it started.
+      if (name === undefined && isSpawned()) application.spawnedScript = process.argv[1] ?? ''
     },
   }
   const listen: Listen = (...args) => {

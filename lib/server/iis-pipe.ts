@@ -25,6 +25,12 @@ export function listenToPipe(server: http.Server): void {
       pipe.destroy()
       return
     }
+    pipe.once('error', (error) => {
+      // Later ones are how a pipe ends.
+      if (pipe.bytesRead > 0) return
+      error.message = `the pipe that IIS gave as standard input failed before it brought a request: ${error.message}`
+      server.emit('error', error)
+    })
     pipe.once('close', () => endWithPipe(server))
     acceptAsListener(server, pipe)
   })
