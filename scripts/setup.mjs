@@ -19,6 +19,8 @@ export const TEST_PROGRAMS = [
   { programs: ['multiwatch'], debianPackage: 'multiwatch', usedBy: 'the tests of several processes on one socket' },
   { programs: ['systemd-analyze'], debianPackage: 'systemd', usedBy: 'the tests of systemd units' },
   { programs: ['cgi-fcgi'], debianPackage: 'libfcgi-bin', usedBy: "the tests against libfcgi's own client" },
+  { programs: ['wine'], debianPackage: 'wine', usedBy: "the tests of IIS's process contract" },
+  { programs: ['x86_64-w64-mingw32-gcc'], debianPackage: 'gcc-mingw-w64-x86-64-win32', usedBy: "the tests of IIS's process contract" },
   { programs: ['chromium', 'chromium-browser', 'google-chrome'], debianPackage: 'chromium', usedBy: 'the tests of the demo pages' },
 ]
 

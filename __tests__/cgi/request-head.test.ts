@@ -88,7 +88,9 @@ describe('request line', () => {
     ['an empty mark is none', [['HTTP_X_ORIGINAL_URL', '/before'], ['IIS_WasUrlRewritten', '']], '/a'],
     ['a header of the name is no mark', [['HTTP_X_ORIGINAL_URL', '/before'], ['HTTP_IIS_WASURLREWRITTEN', '1']], '/a'],
     ['UNENCODED_URL', [['UNENCODED_URL', '/a%20b']], '/a%20b'],
-    ['REQUEST_URI before all of them', [['REQUEST_URI', '/r'], ['UNENCODED_URL', '/u'], ['HTTP_X_ORIGINAL_URL', '/o'], ['IIS_WasUrlRewritten', '1']], '/r'],
+    ['UNENCODED_URL before all: the others are decoded', [['REQUEST_URI', '/r'], ['UNENCODED_URL', '/u'], ['HTTP_X_ORIGINAL_URL', '/o'], ['IIS_WasUrlRewritten', '1']], '/u'],
+    ['REQUEST_URI, encoded again', [['LOCAL_ADDR', '192.0.2.1'], ['SERVER_SOFTWARE', 'Microsoft-IIS/10.0'], ['REQUEST_URI', '/100% \xc3\xa9']], '/100%25%20%C3%A9'],
+    ['not of a web server that is another', [['LOCAL_ADDR', '192.0.2.1'], ['SERVER_SOFTWARE', 'other'], ['REQUEST_URI', '/100%']], '/100%'],
   ])('IIS: %s', (_rule, pairs, url) => {
     expect(headOf(['REQUEST_METHOD', 'GET'], ['SCRIPT_NAME', '/a'], ...pairs).url).toBe(url)
   })

@@ -2,6 +2,7 @@ import { encodePath, requestTarget, scriptPrefix, stripPrefix, type TargetVariab
 
 const NONE: TargetVariables = {
   requestUri: undefined,
+  isDecoded: false,
   unencodedUrl: undefined,
   originalUrl: undefined,
   scriptName: undefined,
@@ -18,8 +19,8 @@ describe('the request target (CGI 3.3)', () => {
     ['the asterisk form', { requestUri: '*', pathInfo: '/*' }, '*'],
     ['an empty REQUEST_URI is as good as none', { requestUri: '', scriptName: '/a', queryString: 'b' }, '/a?b'],
     ['UNENCODED_URL where IIS sends no REQUEST_URI', { unencodedUrl: '/a%20b?x', scriptName: '/a b' }, '/a%20b?x'],
-    ['REQUEST_URI before UNENCODED_URL', { requestUri: '/u', unencodedUrl: '/v' }, '/u'],
-    ['the URL before URL Rewrite changed it', { originalUrl: '/before', unencodedUrl: '/after.js' }, '/before'],
+    ['UNENCODED_URL before all: it alone is what the client sent', { unencodedUrl: '/a%2Fb', requestUri: '/a/b', originalUrl: '/a/b', isDecoded: true }, '/a%2Fb'],
+    ['the URL before URL Rewrite changed it', { originalUrl: '/before', requestUri: '/after.js' }, '/before'],
     ['SCRIPT_NAME and PATH_INFO', { scriptName: '/app', pathInfo: '/a/b', queryString: 'x=1' }, '/app/a/b?x=1'],
     ['SCRIPT_NAME alone', { scriptName: '/app' }, '/app'],
     ['PATH_INFO alone', { pathInfo: '/a' }, '/a'],
@@ -32,6 +33,21 @@ describe('the request target (CGI 3.3)', () => {
     ['not even with a query alone', { queryString: 'x' }, '/?x'],
   ])('%s', (_rule, variables, url) => {
     expect(requestTarget({ ...NONE, ...variables })).toBe(url)
+  })
+
+  it.each<[what: string, requestUri: string, queryString: string, url: string]>([
+    ['a path is encoded again', '/caf\xe9 1/<x>?', '', '/caf%E9%201/%3Cx%3E?'],
+    ['UTF-8 in it', '/caf\xc3\xa9', '', '/caf%C3%A9'],
+    ['a percent sign that is one', '/100%/x%2', '', '/100%25/x%252'],
+    ['an escape is left: IIS would have refused what decodes to one', '/a%20b', '', '/a%20b'],
+    ['the query is as the client sent it', '/a b?x=%20&y=a+b"c', 'x=%20&y=a+b"c', '/a%20b?x=%20&y=a+b"c'],
+    ['raw bytes of the query', '/a?x=\xe9 \t', 'x=\xe9 \t', '/a?x=%E9%20%09'],
+    ['a question mark of the path', '/what?/now?x=1?', 'x=1?', '/what%3F/now?x=1?'],
+    ['a query that is told nowhere else', '/a b?x y', '', '/a%20b?x%20y'],
+    ['NUL', '/a\0', '', '/a%00'],
+    ['nothing to be done', "/a/b-._~!$&'()*+,;=:@?q=/?", 'q=/?', "/a/b-._~!$&'()*+,;=:@?q=/?"],
+  ])('REQUEST_URI of IIS, which decodes it: %s', (_what, requestUri, queryString, url) => {
+    expect(requestTarget({ ...NONE, isDecoded: true, requestUri, queryString })).toBe(url)
   })
 
   it('every byte comes back from the encoded path', () => {

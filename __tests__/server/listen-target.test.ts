@@ -1,6 +1,6 @@
 import { addressTarget, isLoopback, listenCall, type ListenEnvironment } from '../../lib/server/listen-target'
 
-const NOWHERE: ListenEnvironment = { env: {}, pid: 4711, isSocket: () => false, isListener: () => false }
+const NOWHERE: ListenEnvironment = { env: {}, pid: 4711, isSocket: () => false, isListener: () => false, pipeOfIIS: () => undefined }
 const done = (): void => undefined
 
 describe('the arguments of listen(), as of net.Server.listen', () => {
@@ -79,6 +79,22 @@ describe('listen() without an address', () => {
     expect(at({ env, isListener: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } })
   })
 
+  describe('then the pipe of IIS on fd 0', () => {
+    const name = '\\\\.\\pipe\\IISFCGI-1'
+    const pipe = { kind: 'pipe', options: { fd: 0, path: name } }
+    const iis: Partial<ListenEnvironment> = { pipeOfIIS: () => name, isSocket: () => false }
+
+    it('which is no socket', () => expect(at(iis)).toEqual(pipe))
+    it('after systemd', () => expect(at({ ...iis, isSocket: () => true, env: systemd })).toEqual({ kind: 'fd', options: { fd: 3 } }))
+    it('after FASTCGI_LISTEN', () => expect(at({ ...iis, env: { FASTCGI_LISTEN: '9001' } })).toMatchObject({ kind: 'tcp' }))
+    it('by number', () => {
+      expect(at({ ...iis, env: { FASTCGI_LISTEN: 'fd:0' } })).toEqual(pipe)
+      expect(at(iis, [{ fd: 0 }])).toEqual(pipe)
+      expect(at(iis, [{ fd: 3 }])).toEqual({ kind: 'fd', options: { fd: 3 } })
+    })
+    it('not in the place of an address', () => expect(at(iis, [9000])).toMatchObject({ kind: 'tcp', options: { port: 9000 } }))
+  })
+
   it('then a listening socket on fd 0 (FCGI 2.2)', () => expect(at({ isListener: fds(0) })).toEqual({ kind: 'fd', options: { fd: 0 } }))
 
   it('an empty FASTCGI_LISTEN is as good as none', () => {
@@ -95,7 +111,7 @@ describe('listen() without an address', () => {
 
   it('else it says what was looked for and what to do', () => {
     expect(() => at({})).toThrow(expect.objectContaining({ code: 'FCGI_ERR_NO_LISTEN_ADDRESS', name: 'FastCGIError' }))
-    for (const part of ['FASTCGI_LISTEN', 'systemd', 'LISTEN_FDS', 'standard input', 'spawn-fcgi', "listen('/run/my-app.sock')"]) expect(() => at({})).toThrow(part)
+    for (const part of ['FASTCGI_LISTEN', 'systemd', 'LISTEN_FDS', '_FCGI_X_PIPE_', 'standard input', 'spawn-fcgi', "listen('/run/my-app.sock')"]) expect(() => at({})).toThrow(part)
   })
 })
 

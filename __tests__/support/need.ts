@@ -27,11 +27,15 @@ export function program(name: string): string {
 /** `describe` for tests that need all of `programs`. */
 export function describeWith(programs: string | readonly string[], title: string, tests: () => void): void {
   const missing = [programs].flat().filter((name) => findProgram(name) === undefined)
-  if (missing.length === 0) {
+  describeUnless(missing.length > 0 && `${missing.join(' and ')} not installed`, title, tests)
+}
+
+/** `describe` for tests that cannot run for a reason, or can when it is false. */
+export function describeUnless(absence: string | false, title: string, tests: () => void): void {
+  if (absence === false) {
     describe(title, tests)
     return
   }
-  const absence = `${missing.join(' and ')} not installed`
   if (process.env['CI'] === 'true' && process.getuid?.() === 0) {
     describe(title, () => {
       it('runs', () => {

@@ -241,10 +241,13 @@ function targetOf(variables: MetaVariables): string {
   const { text } = variables
   const start = startOf(Meaning.REQUEST_URI)
   const end = endOf(Meaning.REQUEST_URI)
-  if (start < end && variables.areVisible(start, end)) return text.slice(start, end)
+  // Only IIS sends LOCAL_ADDR and UNENCODED_URL, and its REQUEST_URI is not what the client sent.
+  const isFromIIS = startOf(Meaning.LOCAL_ADDR) + startOf(Meaning.UNENCODED_URL) > 0
+  if (start < end && !isFromIIS && variables.areVisible(start, end)) return text.slice(start, end)
   const rewritten = noted(text, Meaning.IIS_WAS_URL_REWRITTEN) ?? ''
   const url = requestTarget({
     requestUri: noted(text, Meaning.REQUEST_URI),
+    isDecoded: isFromIIS && text.startsWith('Microsoft-IIS', startOf(Meaning.SERVER_SOFTWARE)),
     unencodedUrl: noted(text, Meaning.UNENCODED_URL),
     originalUrl: rewritten === '' || rewritten === '0' ? undefined : noted(text, Meaning.X_ORIGINAL_URL),
     scriptName: noted(text, Meaning.SCRIPT_NAME),

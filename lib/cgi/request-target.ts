@@ -3,6 +3,8 @@
 /** The meta-variables a target can be read from; `undefined` when the web server did not send them. */
 export interface TargetVariables {
   readonly requestUri: string | undefined
+  /** REQUEST_URI was percent-decoded: IIS does that. */
+  readonly isDecoded: boolean
   readonly unencodedUrl: string | undefined
   /** X-Original-URL, only when URL Rewrite's own mark says that it comes from IIS and not from a client. */
   readonly originalUrl: string | undefined
@@ -17,9 +19,14 @@ const MUST_BE_ENCODED = /[^\x21\x24\x26-\x3b\x3d\x40-\x5a\x5f\x61-\x7a\x7e]/g
 
 /** What comes before the path of a target in absolute form. RFC 9112 3.2.2 */
 const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/
+/** The same, but an escape stays what it is. */
+// eslint-disable-next-line no-control-regex -- as above
+const MUST_BE_ENCODED_UNLESS_ESCAPE = /%(?![0-9A-Fa-f]{2})|[^\x21\x24-\x3b\x3d\x40-\x5a\x5f\x61-\x7a\x7e]/g
+// eslint-disable-next-line no-control-regex -- as above
+const NOT_VISIBLE = /[^\x21-\x7e]/g
 
 /**
- * The target the client asked for: REQUEST_URI byte for byte where the web server sends it; else IIS's UNENCODED_URL;
+ * The target the client asked for: IIS's UNENCODED_URL, else REQUEST_URI, byte for byte where the web server sends it so;
  * else put together from the decoded variables of CGI, which lose the difference between `/` and `%2F`.
  *
  * @returns never empty
@@ -27,16 +34,33 @@ const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/
  */
 export function requestTarget(variables: TargetVariables): string {
   // `||`, not `??`: an empty REQUEST_URI is as good as none.
-  const sent = variables.requestUri || variables.originalUrl || variables.unencodedUrl
-  if (sent !== undefined && sent !== '') return sent
+  if (variables.unencodedUrl) return variables.unencodedUrl
+  const sent = variables.originalUrl || variables.requestUri
+  if (sent) return variables.isDecoded ? encodeDecoded(sent, variables.queryString ?? '') : sent
   const path = encodePath((variables.scriptName ?? '') + (variables.pathInfo ?? ''))
   const query = variables.queryString ? `?${variables.queryString}` : ''
   return (path.startsWith('/') ? path : `/${path}`) + query
 }
 
+/**
+ * IIS decodes the path and leaves the query alone. An escape that is still there was one before: unless
+ * `allowDoubleEscaping` is set, IIS refuses what would decode to one.
+ */
+function encodeDecoded(target: string, query: string): string {
+  // A question mark of the path is decoded as well, so the query is found from its end.
+  const isAtEnd = query !== '' && target.endsWith(`?${query}`)
+  const mark = isAtEnd ? target.length - query.length - 1 : target.indexOf('?')
+  if (mark < 0) return target.replace(MUST_BE_ENCODED_UNLESS_ESCAPE, escape)
+  return target.slice(0, mark).replace(MUST_BE_ENCODED_UNLESS_ESCAPE, escape) + target.slice(mark).replace(NOT_VISIBLE, escape)
+}
+
 /** Percent-encodes what cannot stand in a path; each character is one byte (latin1). */
 export function encodePath(path: string): string {
-  return path.replace(MUST_BE_ENCODED, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+  return path.replace(MUST_BE_ENCODED, escape)
+}
+
+function escape(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 }
 
 /** Where an application is mounted: `prefix` is taken off the front of the target. */

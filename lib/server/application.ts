@@ -19,6 +19,7 @@ import type { Roles } from './roles'
 import type { SpawnedScript } from './spawned-script'
 import type { UpgradedRequest } from './upgraded-request'
 
+export { listenToPipe } from './iis-pipe'
 export { RequestSocket } from './socket'
 
 /** The clock ticks at a quarter of the shortest time-out, within these bounds; a time-out fires at most two ticks late. */
@@ -38,6 +39,8 @@ export class Application implements ConnectionHost, DispatchHost {
   access: AccessList | undefined
   /** False for a unix socket, whose rights are the file system's. True until that is known: a list must not be passed by. */
   isTcp = true
+  /** The only connection there will ever be is a pipe, and the process ends with it (IIS): it is not closed without need. */
+  isOnPipe = false
   /** The script as which a web server started this process; undefined when none did. */
   spawnedScript: SpawnedScript | undefined
 
@@ -97,7 +100,7 @@ export class Application implements ConnectionHost, DispatchHost {
     }
     // Taken here: the reads of an accepted connection have no context of their own.
     const context = new AsyncResource('FASTCGICONNECTION')
-    if (this.http === undefined) this.speakFastCGI(transport, context)
+    if (this.http === undefined || this.isOnPipe) this.speakFastCGI(transport, context)
     else this.decide(transport, context, this.http)
   }
 
@@ -156,6 +159,7 @@ export class Application implements ConnectionHost, DispatchHost {
   }
 
   isSpawnedBy(serverSoftware: string): boolean {
+    if (this.isOnPipe) return true
     // Of a request that could not be read, nothing is known.
     return this.spawnedScript !== undefined && (serverSoftware === '' || serverSoftware.startsWith('Apache'))
   }
@@ -216,7 +220,7 @@ export class Application implements ConnectionHost, DispatchHost {
   /** For connections of FastCGI: those of HTTP are node's to look after. */
   private get keepAliveTimeout(): number {
     const { keepAliveTimeout } = this.server
-    return keepAliveTimeout === this.httpKeepAliveTimeout ? 0 : keepAliveTimeout
+    return this.isOnPipe || keepAliveTimeout === this.httpKeepAliveTimeout ? 0 : keepAliveTimeout
   }
 
   private armSweep(): void {

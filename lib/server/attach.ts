@@ -50,6 +50,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
   server.on('connection', (socket: Socket) => application.accept(socket))
 
   let inheritedFd = -1
+  let inheritedName: string | undefined
   const listener: Listener = {
     generation: 0,
     isStarting: false,
@@ -60,9 +61,12 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     started(isTcp) {
       application.isTcp = isTcp
     },
-    inherited(fd) {
+    inherited(fd, name) {
       inheritedFd = fd
-      if (isSpawned()) application.spawnedScript = new SpawnedScript(spawnedScript(process.env, process.argv))
+      inheritedName = name
+      application.isOnPipe = name !== undefined
+      // What IIS says of a script is not what it started.
+      if (name === undefined && isSpawned()) application.spawnedScript = new SpawnedScript(spawnedScript(process.env, process.argv))
     },
   }
   const listen: Listen = (...args) => {
@@ -84,7 +88,7 @@ export function attach<T extends http.Server>(server: T, options: FastCGIOptions
     },
     // node says null of a unix socket it did not make itself, and applications look for `address().port`.
     address() {
-      return address() ?? (server.listening && inheritedFd >= 0 ? (socketPath(inheritedFd) ?? `fd:${inheritedFd}`) : null)
+      return address() ?? (server.listening && inheritedFd >= 0 ? (inheritedName ?? socketPath(inheritedFd) ?? `fd:${inheritedFd}`) : null)
     },
     // A connection of node:http ends after keepAliveTimeout; those of a web server are kept for ever.
     unref() {

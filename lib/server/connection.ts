@@ -34,7 +34,7 @@ export interface ConnectionHost {
   /** Requests the application works on, over all connections. */
   activeRequests: number
   readonly maxConnections: number
-  /** Under mod_fcgid a connection closed early costs the process its life. */
+  /** Under mod_fcgid and IIS a connection closed early costs the process its life. */
   isSpawnedBy(serverSoftware: string): boolean
   dispatch(request: Request, head: RequestHead): void
   upgrade(request: UpgradedRequest, head: RequestHead): void

@@ -2,6 +2,7 @@
 
 import { isIP, type ListenOptions as NetListenOptions } from 'node:net'
 import { FastCGIError, OptionError } from '../errors'
+import { pipeOfIIS } from './iis'
 import { isListeningSocket, isSocket } from './inherited'
 
 /** The options of `net.Server.listen` and what FastCGI adds for unix sockets. */
@@ -21,6 +22,8 @@ export type ListenTarget =
   | { readonly kind: 'tcp'; readonly options: ListenOptions & { host: string } }
   | { readonly kind: 'unix'; readonly options: ListenOptions & { path: string } }
   | { readonly kind: 'fd'; readonly options: ListenOptions & { fd: number } }
+  /** The one connection that IIS gives, as fd 0; `path` is its name. */
+  | { readonly kind: 'pipe'; readonly options: ListenOptions & { fd: number; path: string } }
   /** Anything else: a handle, a server to share one with, and what node refuses in its own words. */
   | { readonly kind: 'other'; readonly args: readonly unknown[] }
 
@@ -31,6 +34,8 @@ export interface ListenEnvironment {
   readonly isSocket: (fd: number) => boolean
   /** Whether a file descriptor is a socket that listens; in doubt, whether it is a socket. */
   readonly isListener: (fd: number) => boolean
+  /** Name of the pipe that IIS gave as standard input; undefined when it did not, or when it is taken. */
+  readonly pipeOfIIS: () => string | undefined
 }
 
 /** First file descriptor systemd passes. sd_listen_fds(3) */
@@ -67,7 +72,7 @@ export function listenCall(args: readonly unknown[], environment: ListenEnvironm
 function optionsTarget(options: ListenOptions & { _handle?: unknown; handle?: unknown }, environment: ListenEnvironment): ListenTarget | undefined {
   // A raw handle has an `fd`, too.
   if (options._handle || options.handle || 'getsockname' in options) return undefined
-  if (typeof options.fd === 'number' && options.fd >= 0) return { kind: 'fd', options: { ...options, fd: options.fd } }
+  if (typeof options.fd === 'number' && options.fd >= 0) return inheritedTarget(options.fd, environment, options)
   if (options.path) return typeof options.path === 'string' ? unix({ ...options, path: options.path }) : undefined
   if (isPort(options.port)) return tcp({ ...options, port: Number(options.port), host: options.host || LOOPBACK })
   // `{ port: process.env.PORT }` without that variable is as good as nothing.
@@ -108,27 +113,34 @@ function automaticTarget(environment: ListenEnvironment): ListenTarget {
   throw new FastCGIError(
     'FCGI_ERR_NO_LISTEN_ADDRESS',
     'listen() was called without an address, and there is none in the environment: FASTCGI_LISTEN is not set, systemd passed ' +
-      'no socket (LISTEN_FDS), and standard input is not a listening socket from spawn-fcgi, mod_fcgid or lighttpd. ' +
+      'no socket (LISTEN_FDS), IIS no pipe (_FCGI_X_PIPE_), and standard input is not a listening socket from spawn-fcgi, mod_fcgid or lighttpd. ' +
       "Give one, for example listen('/run/my-app.sock') or listen(9000), or set FASTCGI_LISTEN=/run/my-app.sock",
   )
 }
 
 /**
- * Where the environment says to listen, the first of: FASTCGI_LISTEN, the sockets of systemd, a listening socket on fd 0.
+ * Where the environment says to listen, the first of: FASTCGI_LISTEN, the sockets of systemd, the pipe of IIS, a listening
+ * socket on fd 0.
  *
  * @throws {OptionError} FCGI_ERR_OPTION for a FASTCGI_LISTEN that is no address
  */
-export function environmentTargets({ env, pid, isListener }: ListenEnvironment): Exclude<ListenTarget, { kind: 'other' }>[] {
+export function environmentTargets(environment: ListenEnvironment): Exclude<ListenTarget, { kind: 'other' }>[] {
+  const { env, pid } = environment
   const address = env['FASTCGI_LISTEN']
-  if (address !== undefined && address !== '') return [addressTarget(address)]
-  if (env['LISTEN_PID'] === String(pid) && Number(env['LISTEN_FDS']) > 0) {
-    return Array.from({ length: Number(env['LISTEN_FDS']) }, (_, i) => inheritedTarget(SYSTEMD_FIRST_FD + i))
+  if (address !== undefined && address !== '') {
+    const target = addressTarget(address)
+    return [target.kind === 'fd' ? inheritedTarget(target.options.fd, environment) : target]
   }
-  return isListener(LISTENSOCK_FILENO) ? [inheritedTarget(LISTENSOCK_FILENO)] : []
+  if (env['LISTEN_PID'] === String(pid) && Number(env['LISTEN_FDS']) > 0) {
+    return Array.from({ length: Number(env['LISTEN_FDS']) }, (_, i) => inheritedTarget(SYSTEMD_FIRST_FD + i, environment))
+  }
+  const isGiven = environment.pipeOfIIS() !== undefined || environment.isListener(LISTENSOCK_FILENO)
+  return isGiven ? [inheritedTarget(LISTENSOCK_FILENO, environment)] : []
 }
 
-function inheritedTarget(fd: number): Extract<ListenTarget, { kind: 'fd' }> {
-  return { kind: 'fd', options: { fd } }
+function inheritedTarget(fd: number, environment: ListenEnvironment, options: ListenOptions = {}): Extract<ListenTarget, { kind: 'fd' | 'pipe' }> {
+  const pipe = fd === LISTENSOCK_FILENO ? environment.pipeOfIIS() : undefined
+  return pipe === undefined ? { kind: 'fd', options: { ...options, fd } } : { kind: 'pipe', options: { ...options, fd, path: pipe } }
 }
 
 /**
@@ -159,4 +171,5 @@ export const processEnvironment: ListenEnvironment = {
   pid: process.pid,
   isSocket,
   isListener: (fd) => isListeningSocket(fd, true),
+  pipeOfIIS,
 }

@@ -3,9 +3,12 @@
 import { existsSync } from 'node:fs'
 import type * as http from 'node:http'
 import { dirname } from 'node:path'
+import { beginLog } from './log-file'
 import { isLoopback, listenCall, type ListenTarget, processEnvironment } from './listen-target'
-import { loadCluster, loadWorkerThreads } from './on-demand'
+import { loadApplication, loadCluster, loadWorkerThreads } from './on-demand'
 import { accountId, checkPath, existing, isFile, removeStale, setRights, withRights } from './unix-socket'
+
+beginLog()
 
 const OWNER_ONLY = 0o600
 
@@ -18,8 +21,8 @@ export interface Listener {
   readAccess(): { isRestricted: boolean }
   /** The server listens. */
   started(isTcp: boolean): void
-  /** The server is about to listen on a socket that a web server or a spawner passed. */
-  inherited(fd: number): void
+  /** The server is about to listen on what a web server or a spawner passed; `name` is what `address()` says then, where it is known. */
+  inherited(fd: number, name?: string): void
   /** A start is under way: it waits for the answer whether a socket file is stale. */
   isStarting: boolean
   /** Counts up with every listen() and close(), so that a start under way notices that it was overtaken. */
@@ -58,6 +61,10 @@ export function startListening(server: http.Server, listener: Listener, netListe
     case 'fd':
       listener.inherited(target.options.fd)
       netListen(target.options)
+      return
+    case 'pipe':
+      listener.inherited(target.options.fd, target.options.path)
+      loadApplication().listenToPipe(server)
       return
     case 'other':
       netListen(...target.args)

@@ -495,3 +495,30 @@ function takeNextReadBuffer(): Buffer | undefined {
   nextReadBuffer = undefined
   return next
 }
+
+interface ListenerInternals {
+  _handle: unknown
+  _connections: number
+}
+
+/** Has a server count as listening though no socket listens: `listening` is true until `close()`. 'listening' comes in a tick. */
+export function startAsListener(server: net.Server, started: () => void): void {
+  const internals = server as unknown as ListenerInternals
+  internals._handle = { close: noop, ref: noop, unref: noop }
+  process.nextTick(() => {
+    if (server.listening) server.emit('listening')
+    started()
+  })
+}
+
+/** Has a server take a connection as one of its own: 'connection' is emitted, and 'close' of the server waits for it. */
+export function acceptAsListener(server: net.Server, socket: net.Socket): void {
+  const internals = server as unknown as ListenerInternals
+  internals._connections++
+  Object.assign(socket, { server, _server: server })
+  server.emit('connection', socket)
+}
+
+function noop(): void {
+  // There is no handle that it could be done to.
+}

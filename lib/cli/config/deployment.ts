@@ -33,7 +33,7 @@ export interface Deployment {
 /** The same as the command line has it. */
 export interface DeploymentOptions {
   readonly listen: string
-  readonly root?: string
+  readonly root?: string | undefined
   readonly mount: string
   readonly name: string
   readonly port: string
