@@ -3,15 +3,18 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** What the tests use besides node: any one of `programs` will do, Debian has it in `debianPackage`. */
+/** What the tests use besides node: any one of `programs`, a name or an absolute path, will do; Debian has it in `debianPackage`. */
 export const TEST_PROGRAMS = [
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: 'the tests against real nginx' },
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: 'the tests of requests that share a connection' },
+  { programs: ['apache2'], debianPackage: 'apache2', usedBy: 'the tests against real Apache' },
+  { programs: ['/usr/lib/apache2/modules/mod_fcgid.so'], debianPackage: 'libapache2-mod-fcgid', usedBy: 'the tests against mod_fcgid' },
+  { programs: ['lighttpd'], debianPackage: 'lighttpd', usedBy: 'the tests against real lighttpd' },
   { programs: ['spawn-fcgi'], debianPackage: 'spawn-fcgi', usedBy: 'the tests of an inherited listening socket' },
   { programs: ['cgi-fcgi'], debianPackage: 'libfcgi-bin', usedBy: "the tests against libfcgi's own client" },
   { programs: ['chromium', 'chromium-browser', 'google-chrome'], debianPackage: 'chromium', usedBy: 'the tests of the demo pages' },
@@ -94,6 +97,7 @@ function missingPrograms(wanted) {
 
 /** Absolute path of a program, `undefined` when it is not installed. */
 export function findProgram(name) {
+  if (isAbsolute(name)) return existsSync(name) ? name : undefined
   // The PATH of an ordinary user lacks sbin on Debian, where nginx is.
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))

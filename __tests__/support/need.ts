@@ -1,15 +1,16 @@
 // Tests that need a program besides node: run where it is installed, skipped aloud where it is not, and failed where
 // nobody could have missed to install it (CI as root, see scripts/setup.mjs).
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, isAbsolute, join } from 'node:path'
 
 /** Other names one program goes by. */
 const ALIASES: Record<string, readonly string[]> = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
 }
 
-/** Absolute path of a program, `undefined` when it is not installed. */
+/** Absolute path of a program, `undefined` when it is not installed. An absolute path may be that of any file: a module of Apache's. */
 export function findProgram(name: string): string | undefined {
+  if (isAbsolute(name)) return existsSync(name) ? name : undefined
   // The PATH of an ordinary user lacks sbin on Debian, where nginx is.
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
   const names = ALIASES[name] ?? [name]
