@@ -14,6 +14,7 @@ import type { Mount, Settings } from './options'
 import { Messages } from './prototypes'
 import type { Request } from './request'
 
+export { followRequests } from './followed'
 export { RequestSocket } from './socket'
 
 /** The clock ticks at a quarter of the shortest time-out, within these bounds; a time-out fires at most two ticks late. */
