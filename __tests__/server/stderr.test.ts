@@ -3,7 +3,7 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { once } from 'node:events'
-import type * as http from 'node:http'
+import * as http from 'node:http'
 import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { errorLog, type FastCGISocket, type ServerOptions } from 'express-fastcgi'
@@ -409,6 +409,18 @@ describe('the end of a request that is not the usual one', () => {
       req.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody')
     })
     expect(shape(records)).toEqual(['STDERR by hand', 'STDOUT 200', 'STDOUT body', 'STDERR', 'STDOUT', 'END'])
+  })
+
+  it("a response of the application's own over the socket ends as it does without", async () => {
+    const { records } = await ask((req, res) => {
+      const socket = res.socket!
+      stderrOf(req).write('own\n')
+      res.detachSocket(socket)
+      const own = new http.ServerResponse(req)
+      own.assignSocket(socket)
+      answer(own)
+    })
+    expect(shape(records)).toEqual(['STDERR own', 'STDOUT 200', 'STDOUT body', 'STDERR', 'STDOUT', 'END'])
   })
 
   it('an upload that comes too short is answered, and logged', async () => {

@@ -541,7 +541,12 @@ export class Request implements SocketHost, StderrHost {
 
   /** The end of a response waits until it is finished: what is logged then has to stand in front of it. */
   private leavesLater(stderr: RequestStderr, done: WritesDone): boolean {
-    return stderr.holdsTail && isOfEnd(Array.isArray(done) ? done.at(-1) : done)
+    return stderr.holdsTail && this.endsFinished && isOfEnd(Array.isArray(done) ? done.at(-1) : done)
+  }
+
+  /** The response is the one whose 'finish' ends the request, not one that the application made or wrote by itself. */
+  private get endsFinished(): boolean {
+    return !this.isRaw && (this.answering === undefined || this.answering === this.exchange?.res)
   }
 
   await(bytes: number, done: WritesDone): void {
@@ -722,7 +727,7 @@ export class Request implements SocketHost, StderrHost {
 
   /** Ends the output once the application has ended its response; called before every flush. */
   endIfDone(): void {
-    if (this.outputEnded || (this.stderr !== undefined && !this.isRaw)) return
+    if (this.outputEnded || (this.stderr !== undefined && this.endsFinished)) return
     // Not as soon as the last chunk is there: see ChunkedDecoder.isOver.
     if (this.decoder?.isOver === true) this.endChunks()
     // A torso is cut off when its response is finished.
