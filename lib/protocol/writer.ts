@@ -80,6 +80,11 @@ export class RecordWriter {
     if (size <= COPY_LIMIT) this.reserve(size)
   }
 
+  /** What is added next begins a record of its own. */
+  separate(): void {
+    this.growingAt = -1
+  }
+
   /** Adds the empty record that ends a stream. FCGI 3.3 */
   endStream(type: number, requestId: number): void {
     this.header(type, requestId, 0)

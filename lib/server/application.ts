@@ -20,6 +20,7 @@ import type { SpawnedScript } from './spawned-script'
 import type { UpgradedRequest } from './upgraded-request'
 
 export { listenToPipe } from './iis-pipe'
+export { followRequests } from './followed'
 export { RequestSocket } from './socket'
 
 /** The clock ticks at a quarter of the shortest time-out, within these bounds; a time-out fires at most two ticks late. */

@@ -14,6 +14,7 @@ import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
 import { answerToHttp } from './http-guest'
 import { ChunkUse, expectNoDrain, readInto } from './node-internals'
+import type { LogHabits } from './log-habits'
 import { Request, type RequestHost } from './request'
 import { RequestTable } from './request-table'
 import type { Settings } from './options'
@@ -388,6 +389,11 @@ export class Connection implements RequestHost {
   started(res: ServerResponse): void {
     // What tells http-terminator and its like that a connection is in use.
     this.transport._httpMessage = res
+  }
+
+  usesStderr({ logs }: LogHabits): boolean {
+    const { stderr } = this.host.settings
+    return stderr !== 'off' && (logs === 'always' || (logs === 'if told' && stderr === 'on'))
   }
 
   report(code: ErrorCode, message: string, requestId: number): void {

@@ -79,6 +79,10 @@ export const OPTIONS = {
     kind: 'choice', values: ['fastcgi', 'auto'], default: 'fastcgi',
     text: "What the port speaks: 'fastcgi', or 'auto' for FastCGI and HTTP, told apart by the first byte of a connection.",
   },
+  stderr: {
+    kind: 'choice', values: ['auto', 'on', 'off'], default: 'auto',
+    text: "`req.socket.stderr` and `errorLog()` write to the web server's log: 'auto' where it logs that by itself, 'on' where it has been told to (Caddy, IIS) as well, or 'off'.",
+  },
   mount: {
     kind: 'mount', default: 'auto',
     text: "Path prefix taken off `req.url`: a path, false, or 'auto': only what a spawned script's own name adds (shared hosting).",
@@ -110,6 +114,9 @@ const SECRET = /^[\x21-\x7e]{16,}$/
 /** What a listening socket speaks. */
 export type Protocol = 'fastcgi' | 'auto'
 
+/** Whether FCGI_STDERR is used. */
+export type StderrUse = 'auto' | 'on' | 'off'
+
 /** Options of {@link OPTIONS} in the form a caller gives them. */
 export interface FastCGIOptions {
   maxParamsSize?: number
@@ -124,6 +131,7 @@ export interface FastCGIOptions {
   connectionBodyBuffer?: number
   multiplex?: boolean
   protocol?: Protocol
+  stderr?: StderrUse
   mount?: Mount
   allowedClients?: readonly string[]
   checkToken?: string
@@ -164,6 +172,7 @@ export interface Settings {
   readonly bodyBuffer: number
   readonly connectionBodyBuffer: number
   readonly multiplex: boolean
+  readonly stderr: StderrUse
   readonly mount: Mount
   /** '' for none. */
   readonly checkToken: string
@@ -228,9 +237,15 @@ export function settings(options: FastCGIOptions): Settings {
     bodyBuffer: options.bodyBuffer ?? OPTIONS.bodyBuffer.default,
     connectionBodyBuffer: options.connectionBodyBuffer ?? OPTIONS.connectionBodyBuffer.default,
     multiplex: options.multiplex ?? OPTIONS.multiplex.default,
+    stderr: stderrUse(options.stderr ?? OPTIONS.stderr.default),
     mount: options.mount ?? OPTIONS.mount.default,
     checkToken: options.checkToken ?? '',
     authorizer: options.authorizer,
     filter: options.filter,
   }
+}
+
+/** IIS shows its client what it gets on STDERR, and its marks in the environment are surer than SERVER_SOFTWARE. */
+function stderrUse(wanted: StderrUse): StderrUse {
+  return wanted === 'auto' && process.env['_FCGI_X_PIPE_'] !== undefined ? 'off' : wanted
 }

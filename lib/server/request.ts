@@ -3,6 +3,7 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import type * as http from 'node:http'
+import type { Writable } from 'node:stream'
 import { ProtocolError, type ErrorCode } from '../errors'
 import { BadRequest, type ParserCode, requestHead, type RequestHead } from '../cgi/request-head'
 import { cgiResponseHead, type CgiResponseHead, isBodiless, plainResponse } from '../cgi/response-head'
@@ -27,11 +28,14 @@ import {
   isOfEnd,
   leaveFramingToNode,
 } from './node-internals'
+import { areFollowed, follow } from './followed'
+import { type LogHabits, logHabits } from './log-habits'
 import { isTooLarge, parserError, refusalByNode } from './node-parser'
 import { loadUpgrade } from './on-demand'
 import { ParamsStream } from './params'
 import type { RoleName } from './roles'
 import type { RequestSocket, SocketAddresses, SocketHost } from './socket'
+import { RequestStderr, type StderrHost, StderrStream } from './stderr'
 import type { UpgradedRequest } from './upgraded-request'
 import { both, tell, type WritesDone } from './write-done'
 
@@ -79,6 +83,8 @@ export interface RequestHost {
   refuseByListener(request: Request, error: Error): void
   /** The application is about to get a request. */
   started(res: http.ServerResponse): void
+  /** Whether STDERR is to be used with a web server of such habits. */
+  usesStderr(habits: LogHabits): boolean
   /** Says that something was wrong which does not end the connection. */
   report(code: ErrorCode, message: string, requestId: number): void
 }
@@ -125,7 +131,7 @@ const HAPROXY = 'HAProxy'
 const LARGE_HEAD = 4_096
 
 /** A Responder's, and what it has in common with those of the other roles, which are classes of their own. */
-export class Request implements SocketHost {
+export class Request implements SocketHost, StderrHost {
   readonly id: number
   readonly keepConnection: boolean
   /** When the server's clock first saw it, in milliseconds; NaN before that. */
@@ -156,6 +162,9 @@ export class Request implements SocketHost {
   /** The async context of the first of them. */
   gatheredContext: AsyncResource | undefined
   isGathered = false
+
+  /** Of a request whose STDERR is in use. Its value for all others is the prototype's: they have no such property. */
+  declare private stderr: RequestStderr | undefined
 
   protected readonly host: RequestHost
   private readonly maxParamsSize: number
@@ -336,7 +345,7 @@ export class Request implements SocketHost {
     this.phase = Phase.ACTIVE
     // It asks for Responders only.
     this.passesChunks = head.isServedBy(HAPROXY) && this.role === 'responder'
-    this.resource = this.host.context.runInAsyncScope(newResource)
+    this.resource = areFollowed() ? this.followedResource() : this.host.context.runInAsyncScope(newResource)
     try {
       this.resource.runInAsyncScope(dispatchRequest, this.host, this, head)
     } catch (error) {
@@ -371,6 +380,11 @@ export class Request implements SocketHost {
   protected checkDataOrder(): void {
     if (this.phase !== Phase.PARAMS) return
     throw new ProtocolError('FCGI_ERR_STDIN_BEFORE_PARAMS_END', 'DATA before the params were complete', { section: '3.3', requestId: this.id })
+  }
+
+  private followedResource(): AsyncResource {
+    const stderr = this.useStderr()
+    return this.host.context.runInAsyncScope(() => (stderr === undefined ? newResource() : follow(stderr, newResource)))
   }
 
   /** A fragment of STDIN, or the end of the stream when it holds no bytes. */
@@ -558,12 +572,8 @@ export class Request implements SocketHost {
     if (exchange === undefined) return
     this.isFinished = true
     if (!this.outputEnded) {
-      if (this.isTorso) {
-        this.host.cutOff(this)
-      } else {
-        this.endOutput()
-        this.host.scheduleFlush()
-      }
+      if (this.isTorso) this.cutOff()
+      else if (this.stderr === undefined) this.endFinished()
     }
     const { req, res, socket } = exchange
     const consumed = isConsumed(req)
@@ -584,6 +594,15 @@ export class Request implements SocketHost {
     if (canCloseNow(res) && !socket.isObserved) emitEnd(res, socket)
     else process.nextTick(emitEnd, res, socket)
     this.phase = Phase.OVER
+    // Behind all that listen to 'finish' and 'close': most of what is logged of a request is logged there.
+    if (this.stderr !== undefined) process.nextTick(endFinished, this)
+  }
+
+  /** The response is finished, and so is what its listeners log. */
+  endFinished(): void {
+    if (this.outputEnded) return
+    this.endOutput()
+    this.host.scheduleFlush()
   }
 
   /**
@@ -609,13 +628,14 @@ export class Request implements SocketHost {
   /** Ends a request that cannot go on: with an answer if none has begun, else by cutting it off. The application sees an abort. */
   giveUp(status: string, text: string): void {
     if (this.outputEnded) return
-    if (this.headSent) this.host.cutOff(this)
+    if (this.headSent) this.cutOff()
     else this.refuse(status, text)
     this.abortApplication()
   }
 
   /** The web server gave the request up, or is gone. */
   abort(): void {
+    if (this.stderr !== undefined) this.abortStderr(this.stderr)
     if (this.phase === Phase.OVER) return
     this.releaseBody()
     this.endInputIfDue()
@@ -623,6 +643,12 @@ export class Request implements SocketHost {
     this.phase = Phase.OVER
     this.params = undefined
     this.abortApplication(isCutShort ? invalidEof() : undefined)
+  }
+
+  private abortStderr(stderr: RequestStderr): void {
+    stderr.abandon()
+    // A finished response that waited for its listeners to log.
+    if (this.phase === Phase.OVER) this.outputEnded = true
   }
 
   protected abortApplication(reason?: Error): void {
@@ -655,10 +681,21 @@ export class Request implements SocketHost {
 
   leave(done: WritesDone): boolean {
     this.markGathered()
+    if (this.stderr !== undefined && !this.leavesLater(this.stderr, done)) this.stderr.release()
     // The last write waits for END_REQUEST to leave with it: node calls the response ended a little later.
     if (this.host.hasMuch && !isOfEnd(done)) this.host.flush()
     else this.host.scheduleFlush()
     return this.host.isUncongested
+  }
+
+  /** The end of a response waits until it is finished: what is logged then has to stand in front of it. */
+  private leavesLater(stderr: RequestStderr, done: WritesDone): boolean {
+    return stderr.holdsTail && this.endsFinished && isOfEnd(Array.isArray(done) ? done.at(-1) : done)
+  }
+
+  /** The response is the one whose 'finish' ends the request, not one that the application made or wrote by itself. */
+  private get endsFinished(): boolean {
+    return !this.isRaw && (this.answering === undefined || this.answering === this.exchange?.res)
   }
 
   await(bytes: number, done: WritesDone): void {
@@ -708,13 +745,13 @@ export class Request implements SocketHost {
   protected addOutput(data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     if (encoding === 'ascii' && isInformational(data)) return 0
     if (this.isRawHead) return 0
-    const { writer } = this.host
+    const writer = this.output
     let bytes = 0
     if (!this.headSent) {
       const head = this.pendingHead
       if (head === undefined) return this.addRaw(data, encoding)
       writer.keepTogether(RECORD_HEADER + head.fields.length + head.status.text.length + RECORD_HEADER + 3 * data.length)
-      bytes = this.sendHead(isPrintedAsUtf8(head, data, encoding) ? asUtf8(head) : head)
+      bytes = this.sendHead(writer, isPrintedAsUtf8(head, data, encoding) ? asUtf8(head) : head)
     }
     if (data.length === 0) return bytes
     if (this.decoder === undefined) {
@@ -722,14 +759,19 @@ export class Request implements SocketHost {
       this.bodySent += sent
       return bytes + sent
     }
-    return bytes + this.addFramed(this.decoder, data, encoding)
+    return bytes + this.addFramed(writer, this.decoder, data, encoding)
+  }
+
+  /** Where output of the response goes. */
+  private get output(): RecordWriter {
+    return this.stderr === undefined ? this.host.writer : this.stderr.tail
   }
 
   /**
    * A piece of a body that node, or the application, framed in chunks. A web server that takes chunks gets whole ones, so that
    * the body can be ended between any two pieces: HAProxy waits for the rest of a chunk, also behind END_REQUEST.
    */
-  private addFramed(decoder: ChunkedDecoder, data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
+  private addFramed(writer: RecordWriter, decoder: ChunkedDecoder, data: string | Uint8Array, encoding: BufferEncoding | undefined): number {
     // Of base64 and its like the length is known for certain when it is decoded.
     let content = typeof data === 'string' && encoding !== undefined && !IS_TEXT.test(encoding) ? Buffer.from(data, encoding) : data
     let length = typeof content === 'string' ? Buffer.byteLength(content, encoding) : content.length
@@ -737,7 +779,6 @@ export class Request implements SocketHost {
       content = decoder.decode(typeof content === 'string' ? Buffer.from(content, encoding) : Buffer.from(content.buffer, content.byteOffset, length))
       length = content.length
     }
-    const { writer } = this.host
     if (!this.awaitsLastChunk) return writer.stream(RecordType.STDOUT, this.id, content, encoding)
     let bytes = 0
     if (length > 0) {
@@ -752,16 +793,19 @@ export class Request implements SocketHost {
     if (!this.awaitsLastChunk) return
     this.awaitsLastChunk = false
     this.decoder?.close()
-    this.host.writer.stream(RecordType.STDOUT, this.id, `0\r\n${this.decoder?.trailers ?? ''}\r\n`, 'latin1')
+    this.output.stream(RecordType.STDOUT, this.id, `0\r\n${this.decoder?.trailers ?? ''}\r\n`, 'latin1')
   }
 
-  private sendHead({ fields, status }: CgiResponseHead): number {
+  private sendHead(writer: RecordWriter, { fields, status }: CgiResponseHead): number {
     this.headSent = true
     this.pendingHead = undefined
-    const { writer } = this.host
     // In one record, whatever its length: HAProxy 2.6 exits on a head in two.
-    if (fields.length > LARGE_HEAD) return writer.stream(RecordType.STDOUT, this.id, fields + status.text, 'latin1')
-    return writer.stream(RecordType.STDOUT, this.id, fields, 'latin1') + writer.stream(RecordType.STDOUT, this.id, status.text, 'latin1')
+    const bytes =
+      fields.length > LARGE_HEAD
+        ? writer.stream(RecordType.STDOUT, this.id, fields + status.text, 'latin1')
+        : writer.stream(RecordType.STDOUT, this.id, fields, 'latin1') + writer.stream(RecordType.STDOUT, this.id, status.text, 'latin1')
+    this.stderr?.headAdded(bytes)
+    return bytes
   }
 
   /** Whole HTTP responses, such as 'HTTP/1.1 400 Bad Request' in a handler of errors. Informational ones cannot cross CGI. */
@@ -847,7 +891,7 @@ export class Request implements SocketHost {
 
   /** Ends the output once the application has ended its response; called before every flush. */
   endIfDone(): void {
-    if (this.outputEnded) return
+    if (this.outputEnded || (this.stderr !== undefined && this.endsFinished)) return
     // Not as soon as the last chunk is there: see ChunkedDecoder.isOver.
     if (this.decoder?.isOver === true) this.endChunks()
     // A torso is cut off when its response is finished.
@@ -857,8 +901,9 @@ export class Request implements SocketHost {
   /** One empty STDOUT record, then END_REQUEST, in one write with whatever is gathered. FCGI 3.3, 5.5 */
   endOutput(appStatus = 0, protocolStatus: ProtocolStatus = ProtocolStatus.REQUEST_COMPLETE): void {
     if (this.outputEnded) return
-    if (!this.headSent && this.pendingHead !== undefined) this.sendHead(this.pendingHead)
+    if (!this.headSent && this.pendingHead !== undefined) this.sendHead(this.output, this.pendingHead)
     this.endChunks()
+    this.stderr?.finish()
     this.outputEnded = true
     const { writer } = this.host
     writer.endStream(RecordType.STDOUT, this.id)
@@ -869,11 +914,50 @@ export class Request implements SocketHost {
   /** Says END_REQUEST in answer to ABORT_REQUEST, which wants no output. FCGI 5.4 */
   endAborted(): void {
     if (this.outputEnded) return
+    this.stderr?.abort()
     this.outputEnded = true
     if (this.headSent) this.host.writer.endStream(RecordType.STDOUT, this.id)
     this.host.writer.endRequest(this.id, 0, ProtocolStatus.REQUEST_COMPLETE)
     this.host.ended(this)
     this.host.scheduleFlush()
+  }
+
+  // ---- STDERR
+
+  openStderr(): Writable {
+    return new StderrStream(this.useStderr())
+  }
+
+  /** @returns undefined where nobody would read it, and when it is too late for it */
+  private useStderr(): RequestStderr | undefined {
+    if (this.stderr !== undefined || this.outputEnded) return this.stderr
+    const habits = logHabits(this.serverSoftware, this.keepConnection)
+    if (this.host.usesStderr(habits)) this.stderr = new RequestStderr(this, habits, this.headSent)
+    return this.stderr
+  }
+
+  get writer(): RecordWriter {
+    return this.host.writer
+  }
+
+  get isBodyWhole(): boolean {
+    return this.announced >= 0 && this.bodySent >= this.announced
+  }
+
+  get isBodiless(): boolean {
+    return this.announced === 0 || this.head?.method === 'HEAD' || isBodiless((this.answering ?? this.exchange?.res)?.statusCode ?? 0)
+  }
+
+  get isUncongested(): boolean {
+    return this.host.isUncongested
+  }
+
+  scheduleFlush(): void {
+    this.host.scheduleFlush()
+  }
+
+  flush(): void {
+    this.host.flush()
   }
 
   /** Output is with the operating system, or lost: `bytes` of it, with the callbacks that wait for it. */
@@ -938,7 +1022,13 @@ export class Request implements SocketHost {
       return
     }
     this.phase = Phase.OVER
+    this.cutOff()
+  }
+
+  private cutOff(): void {
+    this.stderr?.release()
     this.host.cutOff(this)
+    this.stderr?.abandon()
   }
 
   closing(): void {
@@ -958,6 +1048,7 @@ export class Request implements SocketHost {
 export function asAsked(bytes: number, { bodyBuffer }: RequestHost): number {
   return Math.min(bytes, bodyBuffer - 1)
 }
+Object.defineProperty(Request.prototype, 'stderr', { value: undefined, writable: true })
 
 const RESOLVED = Promise.resolve()
 
@@ -1057,6 +1148,10 @@ function dispatchRequest(this: RequestHost, request: Request, head: RequestHead)
 
 function refuseRequest(host: RequestHost, request: Request, error: Error): void {
   host.refuseByListener(request, error)
+}
+
+function endFinished(request: Request): void {
+  request.endFinished()
 }
 
 function rethrow(error: unknown): never {

@@ -41,6 +41,8 @@ export interface SocketHost {
   timedOut(): void
   /** Runs a function in the async context of the request. */
   run(callback: () => void): void
+  /** The STDERR stream of the request, made at the first call of the only one. */
+  openStderr(): Writable
 }
 
 /** The two ends of the client's connection, as the web server told them. */
@@ -58,6 +60,12 @@ export interface FastCGISocket extends Socket {
   readonly role: RoleName | undefined
   /** The file that a Filter is to filter; undefined in the other roles. */
   readonly data: DataStream | undefined
+  /**
+   * FCGI_STDERR: what is written is in the error log of the web server, a line an entry, where it logs that (option `stderr`).
+   * Lines that it cannot get any more, or never would, go to `process.stderr`: nothing written here is lost, and nothing fails.
+   * Undefined over plain HTTP.
+   */
+  readonly stderr: Writable
 }
 
 type Listener = (...args: unknown[]) => void
@@ -312,6 +320,16 @@ export class RequestSocket {
   }
   get errored(): Error | null {
     return this._writableState.errored
+  }
+
+  /**
+   * What the web server writes to its error log, where it has one for that: FCGI_STDERR. Lines that it cannot get any more, or
+   * never would, go to `process.stderr`.
+   */
+  get stderr(): Writable {
+    const stderr = this.host.openStderr()
+    Object.defineProperty(this, 'stderr', { value: stderr })
+    return stderr
   }
 
   // ---- the readable side: the body is read from req; here only its flow is steered
