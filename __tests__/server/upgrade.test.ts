@@ -94,6 +94,9 @@ describe('which requests are upgraded', () => {
     ['', false],
     ['upgrade-insecure', false],
     ['not upgrade', false],
+    ['a,,upgrade', true],
+    ['"upgrade"', false],
+    ['upgrade; q=1', false],
   ])('Connection: %s', async (connection, isUpgrade) => {
     const served = await serveUpgrades()
     const client = await served.client()
@@ -102,12 +105,12 @@ describe('which requests are upgraded', () => {
     expect(served.log).toEqual([isUpgrade ? 'upgrade GET' : 'request GET false'])
   })
 
-  it('no Upgrade field: an ordinary request', async () => {
+  it('no Upgrade field, or an empty one: an ordinary request', async () => {
     const served = await serveUpgrades()
     const client = await served.client()
     const { HTTP_UPGRADE: _none, ...rest } = UPGRADE
-    client.send(ask(1, rest))
-    expect((await client.response(1)).body.toString()).toBe('an ordinary answer')
+    client.send(ask(1, rest, true), ask(2, { ...UPGRADE, HTTP_UPGRADE: '' }, true))
+    expect([(await client.response(1)).body.toString(), (await client.response(2)).body.toString()]).toEqual(['an ordinary answer', 'an ordinary answer'])
   })
 
   it('nobody listens: an ordinary request, complete without the end of STDIN', async () => {

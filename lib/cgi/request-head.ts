@@ -159,7 +159,7 @@ export function requestHead(variables: MetaVariables): RequestHead {
         expect = text.slice(valueStart, valueEnd)
         break
       case Meaning.UPGRADE:
-        upgrade = true
+        upgrade ||= valueStart < valueEnd
         break
       case Meaning.HTTP_CONTENT_LENGTH:
         hasHttpContentLength = true
