@@ -37,8 +37,11 @@ export function encodePath(path: string): string {
 }
 
 /** Where an application is mounted: `prefix` is taken off the front of the target. */
+/** Scheme and authority of a target in absolute form. RFC 9112 3.2.2 */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*(?=\/)/i
+
 export interface MountedTarget {
-  /** What the application sees as `req.url`; begins with `/`. */
+  /** What the application sees as `req.url`; begins with `/`, or with the origin of an absolute form. */
   readonly url: string
   /** `''` or a path without a slash at its end, as Express's `req.baseUrl`. */
   readonly prefix: string
@@ -52,7 +55,14 @@ export interface MountedTarget {
  */
 export function stripPrefix(target: string, prefix: string): MountedTarget {
   const base = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
-  if (base === '' || !target.startsWith(base)) return { url: target, prefix: '' }
+  if (base === '') return { url: target, prefix: '' }
+  // The absolute form, which Apache, HAProxy and h2o hand on: Express takes the prefix off its path.
+  const origin = target.startsWith('/') ? '' : (ORIGIN.exec(target)?.[0] ?? '')
+  if (origin !== '') {
+    const stripped = stripPrefix(target.slice(origin.length), prefix)
+    return { ...stripped, url: origin + stripped.url }
+  }
+  if (!target.startsWith(base)) return { url: target, prefix: '' }
   const next = target.charAt(base.length)
   if (next === '') return { url: '/', prefix: base }
   if (next === '/') return { url: target.slice(base.length), prefix: base }
