@@ -17,9 +17,9 @@ export interface TargetVariables {
 // eslint-disable-next-line no-control-regex -- the set is "every other byte"
 const MUST_BE_ENCODED = /[^\x21\x24\x26-\x3b\x3d\x40-\x5a\x5f\x61-\x7a\x7e]/g
 
-/** What comes before the path of a target in absolute form. RFC 9112 3.2.2 */
-const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/
-/** The same, but an escape stays what it is. */
+/** Scheme and authority of a target in absolute form. RFC 9112 3.2.2 */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*(?=\/)/i
+/** The same as MUST_BE_ENCODED, but an escape stays what it is. */
 // eslint-disable-next-line no-control-regex -- as above
 const MUST_BE_ENCODED_UNLESS_ESCAPE = /%(?![0-9A-Fa-f]{2})|[^\x21\x24-\x3b\x3d\x40-\x5a\x5f\x61-\x7a\x7e]/g
 // eslint-disable-next-line no-control-regex -- as above
@@ -65,7 +65,7 @@ function escape(byte: string): string {
 
 /** Where an application is mounted: `prefix` is taken off the front of the target. */
 export interface MountedTarget {
-  /** What the application sees as `req.url`; begins with `/`. */
+  /** What the application sees as `req.url`; begins with `/`, or with the origin of an absolute form. */
   readonly url: string
   /** `''` or a path without a slash at its end, as Express's `req.baseUrl`. */
   readonly prefix: string
@@ -80,11 +80,11 @@ export interface MountedTarget {
 export function stripPrefix(target: string, prefix: string): MountedTarget {
   const base = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
   if (base === '') return { url: target, prefix: '' }
-  const authority = target.startsWith('/') ? undefined : ABSOLUTE.exec(target)?.[0]
-  if (authority !== undefined) {
-    // As Express does it.
-    const stripped = stripPrefix(target.slice(authority.length), base)
-    return { url: authority + stripped.url, prefix: stripped.prefix }
+  // The absolute form, which Apache, HAProxy and h2o hand on: Express takes the prefix off its path.
+  const origin = target.startsWith('/') ? '' : (ORIGIN.exec(target)?.[0] ?? '')
+  if (origin !== '') {
+    const stripped = stripPrefix(target.slice(origin.length), prefix)
+    return { ...stripped, url: origin + stripped.url }
   }
   if (!target.startsWith(base)) return { url: target, prefix: '' }
   const next = target.charAt(base.length)

@@ -2,7 +2,7 @@
 
 import { type Configuration } from './configuration'
 import { type Deployment } from './deployment'
-import { preamble, staticRoot } from './text'
+import { preamble } from './text'
 
 export const h2o: Configuration = {
   server: 'h2o',
@@ -12,11 +12,6 @@ export const h2o: Configuration = {
 
 function file(deployment: Deployment): string {
   const { listen, name, port, mount } = deployment
-  const root = staticRoot(deployment)
-  const files = root === undefined ? '' : `        # A file that is there is sent by h2o; everything else is the application's.
-        file.dir: ${word(root + mount)}
-        file.index: []
-`
   return `${preamble(deployment, '/etc/h2o/h2o.conf', 'debian-h2o', 'Then: sudo systemctl reload h2o')}
 
 user: debian-h2o
@@ -38,7 +33,8 @@ hosts:
   ${word(name)}:
     paths:
       ${word(mount === '' ? '/' : mount)}:
-${files}        fastcgi.connect:
+        # No file.dir besides: it would send files whose name begins with a dot, and answer 403 to folders instead of the application.
+        fastcgi.connect:
 ${listen.kind === 'unix' ? `          port: ${word(listen.path)}
           type: unix` : `          host: ${word(listen.host)}
           port: ${listen.port}

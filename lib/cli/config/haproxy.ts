@@ -2,7 +2,7 @@
 
 import { type Configuration } from './configuration'
 import { type Deployment, hostAndPort } from './deployment'
-import { identifier, preamble } from './text'
+import { identifier, preamble, without } from './text'
 
 export const haproxy: Configuration = {
   server: 'haproxy',
@@ -14,6 +14,8 @@ function file(deployment: Deployment): string {
   const { listen, port, root, mount } = deployment
   const application = identifier(deployment)
   const isUnix = listen.kind === 'unix'
+  // In an address a dollar begins a variable of the environment, quotes or not.
+  const address = isUnix ? word(`unix@${without(/\$/, listen.path, '--listen', 'HAProxy')}`) : hostAndPort(listen)
   return `${preamble(deployment, '/etc/haproxy/haproxy.cfg', 'haproxy', 'Then: sudo systemctl reload haproxy. HAProxy serves no files: static ones are the application\'s affair here.')}
 
 global
@@ -53,7 +55,7 @@ backend ${application}
     # Every two seconds, through the application: any answer below 400 is well. HAProxy sends a Host of its own choice otherwise.
     option httpchk GET ${mount}/
     http-check expect status 200-399
-    server application-1 ${isUnix ? word(`unix@${listen.path}`) : hostAndPort(listen)} proto fcgi check
+    server application-1 ${address} proto fcgi check
 
 fcgi-app ${application}
     # A must for HAProxy; the application does not use it.
