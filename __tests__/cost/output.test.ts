@@ -157,7 +157,7 @@ describe('what is answered together leaves together', () => {
     expect(await writesFor((_req, res) => { Readable.from(pieces, { objectMode: false }).pipe(res) }, [1], hasBytes)).toBeLessThanOrEqual(17)
   })
 
-  async function writesFor(handler: http.RequestListener, ids: readonly number[], counts = (_args: unknown[]): boolean => true): Promise<number> {
+  async function writesFor(handler: http.RequestListener, ids: readonly number[], counts: (args: unknown[]) => boolean = () => true): Promise<number> {
     let writes = 0
     const { server, client } = await serve(handler)
     server.prependListener('connection', (transport: Socket) => countCalls(transport, /^write/, (_name, args) => { if (counts(args)) writes++ }))

@@ -1,6 +1,7 @@
 // Async resources of one small request: what it costs whether or not anybody traces them. No timer, no promise without
 // need, and of ticks only those that the order of events asks for.
 
+import type * as http from 'node:http'
 import { stopAll } from '../support/serve'
 import { type Exchange, EXCHANGES, keepLedger, keepLedgerOfHttp, UPLOADS, WITHOUT_BODY } from './exchange'
 import { ResourceLedger } from './tally'
@@ -31,6 +32,19 @@ describe('a request without a body', () => {
     // Proves that a timer for each request would be seen: node:http has one, for keepAliveTimeout.
     expect(others).toEqual({ Timeout: 1 })
     expect(ours['TickObject'] ?? 0).toBeLessThan(ticksOfHttp ?? 0)
+  })
+})
+
+describe('a response of 40 kB in one buffer', () => {
+  // It leaves in several pieces. Neither their end nor 'drain' of the connection, for which nobody waits, needs a tick.
+  it('makes no more than a small one', async () => {
+    const body = Buffer.alloc(40_000, 'x')
+    const handler: http.RequestListener = (_req, res) => {
+      res.sendDate = false
+      res.writeHead(200, { 'Content-Length': body.length })
+      res.end(body)
+    }
+    expect(await made({ ...EXCHANGES['a plain handler'], handler, answer: body.toString() })).toEqual({ FASTCGIREQUEST: 1, FASTCGIWRITE: 1 })
   })
 })
 

@@ -2,6 +2,7 @@
 
 import express from 'express'
 import type * as http from 'node:http'
+import type { Socket } from 'node:net'
 import { begin, END_REQUEST, params, parseRecords, RESPONDER, stdin, STDOUT } from '../support/fcgi-bytes'
 import type { RawResponse } from '../support/raw-client'
 import { GET, serve, stopAll } from '../support/serve'
@@ -253,4 +254,17 @@ it('reports a head above 4 KiB once: nginx answers 502 to it', async () => {
   await new Promise(setImmediate)
   process.off('warning', listener)
   expect(warnings.filter((code) => code === 'FCGI_WARN_LARGE_HEAD').length).toBeLessThanOrEqual(1)
+})
+
+it("'drain' of the connection comes for who waits for it", async () => {
+  let drains = 0
+  const { server, client } = await serve((_req, res) => {
+    // Not within the chunk of the request, where all leaves at its end, and all of it at once.
+    setImmediate(() => res.write(Buffer.alloc(65_536), () => res.end()))
+  })
+  server.prependListener('connection', (transport: Socket) => transport.on('drain', () => drains++))
+  const web = await client()
+  web.send(begin(1, { keep: true }), params(1, GET), stdin(1))
+  expect((await web.response(1)).body).toHaveLength(65_536)
+  expect(drains).toBe(1)
 })
