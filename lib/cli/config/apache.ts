@@ -1,10 +1,8 @@
 // A site for Apache with mod_proxy_fcgi, as Debian's sites-available has it.
 
-import { UsageError } from '../usage-error'
-import { apacheQuoted } from './apache-quoted'
 import { type Configuration } from './configuration'
-import { addressText, type Deployment, hostAndPort, type ListenAddress } from './deployment'
-import { shellWord } from './shell'
+import { type Deployment, hostAndPort, type ListenAddress } from './deployment'
+import { comment, preamble, staticRoot, without } from './text'
 
 const HTTP = 80
 const HTTPS = 443
@@ -19,24 +17,19 @@ export const apache: Configuration = {
 
 function site(deployment: Deployment): string {
   const { listen, name, port, mount } = deployment
-  const root = folder(deployment.root)
-  return `# ${name}: Apache in front of an application that is served over FastCGI (mod_proxy_fcgi, Apache 2.4.34 or later).
-#
-# This file belongs into /etc/apache2/sites-available. Put it into use with
-#   a2ensite ${name} && apachectl configtest && systemctl reload apache2
-# and start the application with
-#   FASTCGI_LISTEN=${shellWord(addressText(listen))} ${shellWord(deployment.node)} --import express-fastcgi/register ${shellWord(deployment.app)}
-${rights(listen)}
-# The same as: a2enmod proxy proxy_fcgi${port === HTTPS ? ' ssl' : ''}
+  const root = staticRoot(deployment)
+  const file = `/etc/apache2/sites-available/${name}.conf`
+  return `${preamble(deployment, file, 'www-data', `Then: sudo a2ensite ${name} && sudo apachectl configtest && sudo systemctl reload apache2`)}
+${listen.kind === 'unix' ? comment(['A 503 here, with "Permission denied" and AH02454 in the error log, says that Apache may not connect to the socket.']) : '#'}
+
+# The same as: sudo a2enmod proxy proxy_fcgi${port === HTTPS ? ' ssl' : ''}
 ${loaded('proxy')}
 ${loaded('proxy_fcgi')}
 ${listening(port)}
 <VirtualHost *:${port}>
     ServerName ${name}
-    DocumentRoot ${root}
 ${port === HTTPS ? tls(name) : ''}
-    # Everything${mount === '' ? '' : ` below ${mount}`} is the application's. What Apache is to serve itself, from DocumentRoot, comes before it:
-    #   ProxyPass "${mount}/static/" "!"
+${root === undefined ? '' : documentRoot(root, mount)}    # Everything${mount === '' ? '' : ` below ${mount}`} is the application's.
     # enablereuse keeps connections. flushpackets hands on at once what the application writes, such as server-sent events.
     # nocanon, with AllowEncodedSlashes, leaves the path as the client wrote it.
     ProxyPass "${mount}${mount === '' ? '/' : ''}" ${target(listen, mount)} enablereuse=on flushpackets=on nocanon
@@ -51,35 +44,34 @@ ${port === HTTPS ? tls(name) : ''}
         # Without it the header Authorization stays here.
         CGIPassAuth On
     </Location>
+</VirtualHost>
+`
+}
 
-    <Directory ${root}>
+function documentRoot(root: string, mount: string): string {
+  const quoted = quotedArgument(without(/[*?[\]]/, root, '--root', 'Apache'), '--root')
+  return `    DocumentRoot ${quoted}
+    <Directory ${quoted}>
         Options -Indexes
         AllowOverride None
         Require all granted
     </Directory>
-</VirtualHost>
+    # What Apache is to serve from there, under a path of the application's; any number of such lines:
+    #ProxyPass "${mount}/static/" "!"
+
 `
 }
 
 function target(listen: ListenAddress, mount: string): string {
   if (listen.kind === 'tcp') return `"fcgi://${hostAndPort(listen)}${mount === '' ? '/' : mount}"`
   // Apache reads it as a URL, and ends it at the first of these.
-  const wrong = /[|?#%]/.exec(listen.path)?.[0]
-  if (wrong !== undefined) throw new UsageError(`--listen ${listen.path}: Apache cannot have ${wrong} in the path of a socket`)
-  return apacheQuoted('--listen', `unix:${listen.path}|fcgi://localhost${mount === '' ? '/' : mount}`)
+  const path = without(/[|?#%]/, listen.path, '--listen', 'Apache')
+  return quotedArgument(`unix:${path}|fcgi://localhost${mount === '' ? '/' : mount}`, '--listen')
 }
 
-function folder(root: string): string {
-  const wrong = /[*?[\]]/.exec(root)?.[0]
-  if (wrong !== undefined) throw new UsageError(`--root ${root}: Apache takes ${wrong} in the name of a folder for a pattern`)
-  return apacheQuoted('--root', root)
-}
-
-function rights(listen: ListenAddress): string {
-  if (listen.kind === 'tcp') return ''
-  return `# as a user whose group is www-data, or with that group for the folder of the socket and \`chmod g+s\`: Apache's own user has
-# to write to the socket, whose mode is 0660. A 503 with "Permission denied" and AH02454 in the error log says that it may not.
-`
+/** One argument of a directive. Behind these two characters Apache looks for a variable, and nothing prevents it. */
+function quotedArgument(text: string, option: string): string {
+  return `"${without(/\$\{/, text, option, 'Apache').replace(/["\\]/g, String.raw`\$&`)}"`
 }
 
 function loaded(module: string, more = ''): string {
