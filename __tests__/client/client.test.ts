@@ -162,6 +162,11 @@ describe('callers who err', () => {
     ['an unknown role', { params: {}, role: 9 as 1 }],
     ['a body that is none', { params: {}, body: { a: 1 } as unknown as Buffer }],
     ['a timeout that is no number', { params: {}, timeoutMs: -1 }],
+    ['data for another role than Filter', { params: {}, data: 'file' } as never],
+    ['its length, the same', { params: {}, role: 2, dataLength: 4 } as never],
+    ['a length that is none', { params: {}, role: 3 as const, data: 'file', dataLength: 1.5 }],
+    ['a time that is none', { params: {}, role: 3 as const, data: 'file', dataLastModified: new Date(Number.NaN) }],
+    ['a time before 1970', { params: {}, role: 3 as const, data: 'file', dataLastModified: new Date(-1) }],
   ])('%s is refused at once', (_what, options) => {
     const client = createClient('/nowhere')
     expect(() => client.request(options)).toThrow(expect.objectContaining({ name: 'OptionError', code: 'FCGI_ERR_OPTION' }))

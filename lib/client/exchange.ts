@@ -7,15 +7,13 @@ import { type EndRequest, ProtocolStatus, Role } from '../protocol'
 import { RequestRefusedError } from './errors'
 import { type Body, Upload } from './upload'
 
-/** What a caller says about a request. */
-export interface ClientRequestOptions {
+/** What a caller says about a request of any role. */
+interface CommonRequestOptions {
   /**
    * Meta-variables, as an object or as names and values alternating. One character is one byte (latin1); a text with
    * characters above U+00FF is sent as its UTF-8 bytes.
    */
   readonly params: Readonly<Record<string, string>> | readonly string[]
-  /** Default: Responder. FCGI 6 */
-  readonly role?: Role | undefined
   /** Content of STDIN; default none. An Authorizer without a body gets no STDIN at all. */
   readonly body?: Body | undefined
   /**
@@ -23,12 +21,33 @@ export interface ClientRequestOptions {
    * or a `body` that is a stream. `timeoutMs` counts until the application begins to answer. Default false.
    */
   readonly upgrade?: boolean | undefined
-  /** Content of DATA, for the Filter role; FCGI_DATA_LENGTH and FCGI_DATA_LAST_MOD are the caller's to set. FCGI 6.4 */
-  readonly data?: Body | undefined
   readonly signal?: AbortSignal | undefined
   /** Overrides the client's `timeoutMs`; 0: no limit. */
   readonly timeoutMs?: number | undefined
 }
+
+/** For a Responder, or to ask an Authorizer, whose answer is the Status: 200 grants access. FCGI 6.2, 6.3 */
+export interface PlainRequestOptions extends CommonRequestOptions {
+  /** Default: Responder. FCGI 6 */
+  readonly role?: typeof Role.RESPONDER | typeof Role.AUTHORIZER | undefined
+  readonly data?: undefined
+  readonly dataLength?: undefined
+  readonly dataLastModified?: undefined
+}
+
+/** For a Filter, which gets a file behind the body. FCGI 6.4 */
+export interface FilterRequestOptions extends CommonRequestOptions {
+  readonly role: typeof Role.FILTER
+  /** Content of DATA; default none. */
+  readonly data?: Body | undefined
+  /** Bytes of `data`: becomes FCGI_DATA_LENGTH, unless `params` has it. Known by itself of anything but a stream. */
+  readonly dataLength?: number | undefined
+  /** Becomes FCGI_DATA_LAST_MOD, in whole seconds, unless `params` has it. */
+  readonly dataLastModified?: Date | undefined
+}
+
+/** What a caller says about a request. */
+export type ClientRequestOptions = PlainRequestOptions | FilterRequestOptions
 
 /** A request under way. */
 export interface ClientRequest extends EventEmitter<{ stderr: [text: Buffer] }> {
@@ -69,7 +88,7 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
   readonly ended: Promise<EndRequest>
   readonly role: Role
   /** Names and values alternating, latin1. */
-  readonly params: readonly string[]
+  readonly params: string[]
   readonly upload: Upload
   host: ExchangeHost | undefined
   /** It was sent a second time already. */
@@ -88,9 +107,10 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
   /** @throws {OptionError} for params that are none */
   constructor(options: ClientRequestOptions, private readonly timeoutMs: number) {
     super()
-    this.params = checkParams(options.params)
     this.role = options.role ?? Role.RESPONDER
     if (!Object.values(Role).includes(this.role)) throw new OptionError(`there is no role ${String(this.role)}`)
+    this.params = checkParams(options.params)
+    addDataParams(this.params, options)
     this.ended = new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -116,7 +136,7 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
     // Whoever writes when the request is over is told by 'close' and the callback of the write.
     this.stdin?.on('error', () => undefined)
     const stdin = this.stdin ?? options.body ?? (this.role === Role.AUTHORIZER ? undefined : '')
-    const data = options.data ?? (this.role === Role.FILTER ? '' : undefined)
+    const data = options.role === Role.FILTER ? (options.data ?? '') : undefined
     this.upload = new Upload(stdin, data, (error) => this.giveUp(error))
     if (timeoutMs > 0) this.timer = setTimeout(() => this.silent(), timeoutMs).unref()
     this.signal = options.signal
@@ -226,13 +246,40 @@ export class Exchange extends EventEmitter<{ stderr: [text: Buffer] }> implement
   }
 }
 
-function checkParams(params: ClientRequestOptions['params']): readonly string[] {
+function checkParams(params: ClientRequestOptions['params']): string[] {
   const list: readonly unknown[] = isList(params) ? params : Object.entries(params).flat()
   if (list.length % 2 !== 0) throw new OptionError(`params must be names and values alternating; ${list.length} texts are no pairs`)
   return list.map((text, index) => {
     if (typeof text !== 'string') throw new OptionError(`params must be text; ${index % 2 === 0 ? 'a name' : `the value of ${String(list[index - 1])}`} is not`)
     return latin1(text)
   })
+}
+
+/** What a Filter is told of its file, where `params` does not say it already. FCGI 6.4 */
+function addDataParams(params: string[], { role, data, dataLength, dataLastModified }: ClientRequestOptions): void {
+  if (role !== Role.FILTER) {
+    if ((data ?? dataLength ?? dataLastModified) === undefined) return
+    throw new OptionError('data, dataLength and dataLastModified are for the role Filter alone')
+  }
+  if (dataLength !== undefined && !(Number.isSafeInteger(dataLength) && dataLength >= 0)) {
+    throw new OptionError(`dataLength must be a whole number of bytes, not ${String(dataLength)}`)
+  }
+  const seconds = dataLastModified === undefined ? undefined : Math.floor(dataLastModified.getTime() / 1_000)
+  if (seconds !== undefined && !(seconds >= 0)) throw new OptionError('dataLastModified must be a time since 1970')
+  add(params, 'FCGI_DATA_LAST_MOD', seconds)
+  add(params, 'FCGI_DATA_LENGTH', dataLength ?? lengthOf(data))
+}
+
+function add(params: string[], name: string, value: number | undefined): void {
+  const isThere = params.some((text, index) => index % 2 === 0 && text === name)
+  if (value !== undefined && !isThere) params.push(name, String(value))
+}
+
+/** Bytes; undefined of a stream. */
+function lengthOf(body: Body | undefined): number | undefined {
+  if (body === undefined) return 0
+  if (typeof body === 'string') return Buffer.byteLength(body)
+  return body instanceof Uint8Array ? body.byteLength : undefined
 }
 
 function isList(params: ClientRequestOptions['params']): params is readonly string[] {
