@@ -1,9 +1,9 @@
 // Every link from one page to another leads somewhere, down to the heading.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { page, root } from './page'
+import { docsPages, page, root } from './page'
 
-const pages = ['README.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+const pages = ['README.md', 'CHANGELOG.md', ...docsPages]
 
 /** What is not inside a fenced block or backquotes. */
 const prose = (text: string): string => text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '')

@@ -1,8 +1,13 @@
 // Reads a page of the documentation: its tables and its fenced examples. Nothing of lib.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 export const root = resolve(__dirname, '../..')
+
+/** Every page of docs and of the folders in it, by its path from the root of the project. */
+export const docsPages = readdirSync(resolve(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
 
 /** Text of a page, by its path from the root of the project. */
 export function page(path: string): string {

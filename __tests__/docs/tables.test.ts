@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createServer, ERROR_CODES } from 'express-fastcgi'
 import { OPTIONS, SERVER_PROPERTIES } from '../../lib/server/options'
-import { page, quoted, root, rows, section } from './page'
+import { docsPages, page, quoted, root, rows, section } from './page'
 
 /** Every name that createServer takes, from the message with which it refuses another. */
 function knownOptions(): string[] {
@@ -68,7 +68,7 @@ describe('README.md', () => {
 })
 
 it('no page names a code that does not exist', () => {
-  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+  const pages = ['README.md', ...docsPages]
   const named = pages.flatMap((name) => page(name).match(/FCGI_ERR_[A-Z_]+/g) ?? [])
   expect(named.filter((code) => !(code in ERROR_CODES))).toEqual([])
 })
