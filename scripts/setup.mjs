@@ -12,6 +12,8 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const TEST_PROGRAMS = [
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: 'the tests against real nginx' },
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: 'the tests of requests that share a connection' },
+  { programs: ['caddy'], debianPackage: 'caddy', usedBy: 'the tests against real Caddy' },
+  { programs: ['h2o'], debianPackage: 'h2o', usedBy: 'the tests against real h2o' },
   { programs: ['spawn-fcgi'], debianPackage: 'spawn-fcgi', usedBy: 'the tests of an inherited listening socket' },
   { programs: ['cgi-fcgi'], debianPackage: 'libfcgi-bin', usedBy: "the tests against libfcgi's own client" },
   { programs: ['chromium', 'chromium-browser', 'google-chrome'], debianPackage: 'chromium', usedBy: 'the tests of the demo pages' },
