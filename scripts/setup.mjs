@@ -15,6 +15,8 @@ export const TEST_PROGRAMS = [
   { programs: ['apache2'], debianPackage: 'apache2', usedBy: 'the tests against real Apache' },
   { programs: ['/usr/lib/apache2/modules/mod_fcgid.so'], debianPackage: 'libapache2-mod-fcgid', usedBy: 'the tests against mod_fcgid' },
   { programs: ['lighttpd'], debianPackage: 'lighttpd', usedBy: 'the tests against real lighttpd' },
+  { programs: ['caddy'], debianPackage: 'caddy', usedBy: 'the tests against real Caddy' },
+  { programs: ['h2o'], debianPackage: 'h2o', usedBy: 'the tests against real h2o' },
   { programs: ['spawn-fcgi'], debianPackage: 'spawn-fcgi', usedBy: 'the tests of an inherited listening socket' },
   { programs: ['multiwatch'], debianPackage: 'multiwatch', usedBy: 'the tests of several processes on one socket' },
   { programs: ['systemd-analyze'], debianPackage: 'systemd', usedBy: 'the tests of systemd units' },

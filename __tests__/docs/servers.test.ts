@@ -4,7 +4,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { exchanges } from '../servers/conformance/exchanges'
 import { type Limit, type Limits } from '../servers/conformance/limits'
-import { page, quoted, root, rows, section } from './page'
+import { printed } from '../support/printed'
+import { fenced, page, quoted, root, rows, section } from './page'
 
 const servers = readdirSync(join(root, '__tests__/servers/limits')).map((file) => file.replace(/\.ts$/, ''))
 
@@ -23,5 +24,12 @@ describe.each(servers)('the limits of %s', (server) => {
   it('are of exchanges that exist', () => {
     const names = new Set(exchanges.map(({ name }) => name))
     expect(Object.keys(limits!.exchanges).filter((name) => !names.has(name))).toEqual([])
+  })
+})
+
+describe.each(Object.entries({ nginx: 'nginx', caddy: 'caddyfile', haproxy: 'haproxy', h2o: 'yaml' }))('the page of %s', (server, language) => {
+  it('shows what the command prints', () => {
+    const text = printed(server, { listen: '/run/express-fastcgi/app.sock', app: '/srv/my-app/server.js', node: '/usr/bin/node' })
+    expect(fenced(page(`docs/servers/${server}.md`), language)[0]).toBe(text)
   })
 })

@@ -153,6 +153,12 @@ app.get('/short', (req, res) => {
   res.writeHead(200, { 'Content-Length': 10 })
   res.write('abc', () => res.end())
 })
+// Beyond the set: what single web servers are asked besides.
+app.get('/accel', (req, res) => res.set('X-Accel-Redirect', '/private-files/a%20file.txt').send('the application, not the file'))
+app.get('/certificate', ({ socket, protocol, secure }, res) => {
+  res.json({ protocol, secure, authorized: socket.authorized, error: socket.authorizationError, subject: socket.getPeerCertificate().subject })
+})
+
 app.post('/early', (req, res) => res.status(413).send('too much'))
 app.use(async (req, res) => {
   const body = Buffer.concat(await req.toArray()).toString('latin1')

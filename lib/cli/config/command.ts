@@ -63,10 +63,14 @@ function write(files: readonly ConfigurationFile[], folder: string, force: boole
     throw new UsageError(`${existing.map(({ target }) => target).join(' and ')} exists already; --force replaces it`)
   }
   for (const { path, text, mode, target } of targets) {
-    mkdirSync(dirname(target), { recursive: true })
-    writeFileSync(target, text)
-    // Not by writeFileSync: the umask would take rights away, and an existing file keeps its own.
-    chmodSync(target, mode ?? 0o644)
+    try {
+      mkdirSync(dirname(target), { recursive: true })
+      writeFileSync(target, text)
+      // Not by writeFileSync: the umask would take rights away, and an existing file keeps its own.
+      chmodSync(target, mode ?? 0o644)
+    } catch (error) {
+      throw new UsageError(`--output ${folder}: ${(error as Error).message}`)
+    }
     process.stdout.write(`${target}${path.startsWith('/') ? ` belongs to ${path}` : ''}\n`)
   }
 }
