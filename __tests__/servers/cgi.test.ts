@@ -176,7 +176,7 @@ describeWith(['cgi-fcgi', 'flock'], 'the script by itself', () => {
 })
 
 describeWith('cgi-fcgi', 'cgi-fcgi -start', () => {
-  it('an application whose standard output and error are closed prints as it likes', async () => {
+  it('an application whose standard output and error are closed prints as it likes', () => {
     const appFolder = join(folder, 'app')
     deploy(appFolder)
     const socket = join(folder, 'bare.sock')

@@ -49,7 +49,7 @@ describe('the Dockerfile', () => {
     const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'], ...environment(text) } })
     children.push(child)
     said = ''
-    child.stderr?.setEncoding('utf8').on('data', (part: string) => (said += part))
+    child.stderr.setEncoding('utf8').on('data', (part: string) => (said += part))
     return child
   }
 

@@ -13,7 +13,7 @@ import { install, printed } from './printed'
 export function startPrintedLighttpd(
   server: 'lighttpd' | 'lighttpd-spawn',
   folder: string,
-  options: Partial<DeploymentOptions>,
+  options: Omit<Partial<DeploymentOptions>, 'root'> & { readonly root?: string | undefined },
   change = (text: string): string => text,
 ): Promise<WebServer> {
   const uploads = join(folder, 'uploads')
@@ -27,7 +27,8 @@ export function startPrintedLighttpd(
       configure([port]) {
         // Opened by www-data, like everything but the port and the pid file.
         giveToLighttpd(join(folder, 'error.log'))
-        const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options })
+        // A root of `undefined` is none on the command line.
+        const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options } as Partial<DeploymentOptions>)
         install(files.map((file) => ({ ...file, text: change(file.text) })), folder, {
           '/var/log/lighttpd': folder,
           '/run/lighttpd.pid': join(folder, 'pid'),

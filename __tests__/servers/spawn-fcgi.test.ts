@@ -75,6 +75,20 @@ describeWith('spawn-fcgi', 'spawn-fcgi', () => {
     if (isRoot) expect([uid, gid, statSync(`/proc/${pid}`).uid]).toEqual([lighttpdUser(), lighttpdUser(), lighttpdUser()])
   })
 
+  it('a second start is refused, and the first can still be stopped', async () => {
+    const listen = join(folder, 'app.sock')
+    writeApplication(folder)
+    const pid = start({ listen })
+    await answer(listen)
+    const { status, stderr } = spawnSync(join(folder, 'example.org.sh'), { encoding: 'utf8' })
+    expect([status === 0, stderr]).toEqual([false, expect.stringContaining('socket is already in use')])
+    expect(Number(readFileSync(join(folder, 'pid'), 'utf8'))).toBe(pid)
+    process.kill(pid, 'SIGTERM')
+    await until('the application to end', () => !isRunning(pid))
+    expect(start({ listen })).not.toBe(pid)
+    await answer(listen)
+  })
+
   it('FASTCGI_LISTEN of the caller changes nothing, and a prefix reaches the application', async () => {
     const listen = join(folder, 'app.sock')
     writeApplication(folder)

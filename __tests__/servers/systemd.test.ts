@@ -74,7 +74,7 @@ describeWith('systemd-socket-activate', 'started by systemd-socket-activate', ()
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let output = ''
-    for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
     cleanUp.push(() => ended(child, 'SIGKILL'))
     return { child, output: () => output }
   }

@@ -124,13 +124,13 @@ ${host}
         #"upgrade" => "enable",
     )),
     # Several applications share the requests when this list has several entries:
-    # "/" => (( "host" => "10.0.0.1", ... ), ( "host" => "10.0.0.2", ... ))
+    # ${text(mount === '' ? '/' : mount)} => (( "host" => "10.0.0.1", ... ), ( "host" => "10.0.0.2", ... ))
 )
 # Among several the one with the fewest requests under way is asked, which is the first as long as all are idle; or one after the other:
 #fastcgi.balance = "round-robin"`
   if (mount === '') return `# For one site among several put this into  $HTTP["host"] == "${name}" { ... }\n${server}`
   // A key of fastcgi.server is a prefix of any kind: "/shop" is that of "/shopping" as well.
-  return `# The condition keeps ${mount}ing away, which begins with ${mount} too. Everything else is ${hasFiles ? 'a file of the document root' : '404; --root FOLDER has lighttpd send files from there'}.
+  return `# The condition keeps ${mount}2 away, which begins with ${mount} too. Everything else is ${hasFiles ? 'a file of the document root' : 'refused; --root FOLDER has lighttpd send files from there'}.
 $HTTP["url"] =~ "^${mount.replaceAll('.', '[.]')}(?:/|$)" {
 ${server}
 }`

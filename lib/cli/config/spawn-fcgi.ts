@@ -18,8 +18,12 @@ export const spawnFcgi: Configuration = {
 # Stop it:  kill "$(cat /run/${name}.pid)"
 # Nobody starts it again when it ends: express-fastcgi config multiwatch, or config systemd, does.
 # What it prints is lost, as spawn-fcgi gives it /dev/null: have it log to a file.`,
-      options: `-P ${shellWord(`/run/${name}.pid`)}`,
+      options: `-P ${shellWord(`/run/${name}.pid.new`)}`,
       program: shellWord(applicationPath(name)),
+      // spawn-fcgi empties its pid file before it finds that the socket is in use.
+      after: `# Only now: of a second start, which is refused, nothing is to be left.
+mv ${shellWord(`/run/${name}.pid.new`)} ${shellWord(`/run/${name}.pid`)}
+`,
     })
   },
 }
@@ -68,6 +72,8 @@ interface Variant {
   readonly options: string
   /** Lines before the last, each with its line end. */
   readonly setting?: string
+  /** Lines that follow; with none the script becomes what it starts. */
+  readonly after?: string
   /** See startScript. */
   readonly run?: StartOptions['run']
   /** What is started on the socket, as words of a shell command. */
@@ -85,7 +91,8 @@ function files(deployment: Deployment, variant: Variant): ReturnType<Configurati
   ]
 }
 
-function starter({ listen }: Deployment, { about, options, setting = '', program }: Variant): string {
+function starter({ listen }: Deployment, { about, options, setting = '', program, after = '' }: Variant): string {
+  const command = after === '' ? 'exec spawn-fcgi' : 'spawn-fcgi'
   if (listen.kind === 'tcp') {
     if (isIP(listen.host) === 0) throw new UsageError(`--listen ${hostAndPort(listen)}: spawn-fcgi listens on addresses, not on names; 127.0.0.1:${listen.port} is this machine`)
     return `#!/bin/sh
@@ -93,9 +100,9 @@ ${about}
 set -eu
 ${setting}
 # -u, -g: the user that the application runs as; only root can give one, and for others they mean nothing.
-exec spawn-fcgi -a ${shellWord(listen.host)} -p ${listen.port} -u www-data -g www-data ${options} -- \\
+${command} -a ${shellWord(listen.host)} -p ${listen.port} -u www-data -g www-data ${options} -- \\
     ${program}
-`
+${after}`
   }
   const folder = shellWord(posix.dirname(listen.path))
   return `#!/bin/sh
@@ -109,7 +116,7 @@ mkdir -p -m 0755 ${folder}
 # -U and -G are who may connect, the web server's user; -u and -g are the application's own.
 users=
 if [ "$(id -u)" = 0 ]; then users='-U www-data -G www-data -u www-data -g www-data'; fi
-exec spawn-fcgi -s ${shellWord(listen.path)} -M 0660 $users ${options} -- \\
+${command} -s ${shellWord(listen.path)} -M 0660 $users ${options} -- \\
     ${program}
-`
+${after}`
 }
