@@ -68,7 +68,7 @@ describe('README.md', () => {
 })
 
 it('no page names a code that does not exist', () => {
-  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+  const pages = ['README.md', ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
   const named = pages.flatMap((name) => page(name).match(/FCGI_ERR_[A-Z_]+/g) ?? [])
   expect(named.filter((code) => !(code in ERROR_CODES))).toEqual([])
 })
