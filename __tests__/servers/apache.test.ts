@@ -2,11 +2,10 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import http from 'node:http'
+import type http from 'node:http'
 import https from 'node:https'
 import type net from 'node:net'
 import { dirname, join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
 import { createServer } from 'express-fastcgi'
 import { expressFastcgi, printedConfig } from '../support/cli'
 import { startDebianApache } from '../support/debian-apache'
@@ -20,6 +19,14 @@ import { Application } from './conformance/start'
 import { limitsUnder } from './limits/apache'
 
 const TLS = join(__dirname, '../fixtures/tls')
+
+/** What an application asks of the socket of a request that came over TLS. */
+interface Tls {
+  readonly encrypted: boolean
+  readonly authorized: boolean
+  getPeerCertificate(): { readonly subject?: { readonly CN: string } }
+  getProtocol(): string
+}
 
 interface Door {
   readonly listen: 'unix' | 'tcp'
@@ -64,15 +71,15 @@ describeWith('apache2', 'Apache with mod_proxy_fcgi', () => {
     })
 
     /** An application that answers with what it knows of its request, behind what was printed with these options. */
-    async function serve(listen: string | net.ListenOptions, options: readonly string[], change = (text: string, _ports: readonly number[], _folder: string): string => text) {
+    async function serve(listen: string | net.ListenOptions, options: readonly string[], change: (text: string, ports: readonly number[], folder: string) => string = (text) => text) {
       const folder = sharedFolder('apache')
       stops.push(() => rmSync(folder, { recursive: true, force: true }))
       const place = typeof listen === 'string' ? join(folder, listen) : listen
       if (typeof place === 'string') mkdirSync(dirname(place), { recursive: true })
       const answer: http.RequestListener = (req, res) => {
-        const { encrypted, authorized } = req.socket as TLSSocket
-        const certificate = encrypted === true ? (req.socket as TLSSocket).getPeerCertificate() : undefined
-        res.end(JSON.stringify({ url: req.url, encrypted, authorized, subject: certificate?.subject?.CN, protocol: encrypted ? (req.socket as TLSSocket).getProtocol() : undefined }))
+        const socket = req.socket as unknown as Partial<Tls>
+        const { encrypted, authorized } = socket
+        res.end(JSON.stringify({ url: req.url, encrypted, authorized, subject: socket.getPeerCertificate?.().subject?.CN, protocol: socket.getProtocol?.() }))
       }
       const start = async (): Promise<http.Server> => {
         const server = createServer(answer).listen(place)
