@@ -4,6 +4,7 @@ export { createServer, listen, Server, type ListenableApp, type ServerOptions } 
 export { attach } from './server/attach'
 export { cgiParams } from './server/cgi-params'
 export { errorLog, type ErrorLog, type ErrorLogOptions } from './server/error-log'
+export { sendfile, type SendfileHeader, type SendfileMiddleware, type SendfileOptions } from './server/sendfile'
 export type { FastCGISocket } from './server/socket'
 export type { FastCGIOptions, StderrUse } from './server/options'
 export type { ListenOptions } from './server/listen-target'

@@ -9,6 +9,8 @@ import { both, type WriteDone, type WritesDone } from './write-done'
 /** What a request's socket asks of its request. */
 export interface SocketHost {
   readonly address: SocketAddresses
+  /** SERVER_SOFTWARE, `''` when it was not sent. */
+  readonly serverSoftware: string
   /** The CGI meta-variables as received, names and values alternating. */
   readonly variables: readonly string[]
   /** Bytes of a response head that leaves with the next output. */
