@@ -13,6 +13,8 @@ export interface SocketHost {
   readonly address: SocketAddresses
   readonly role: RoleName
   readonly data: DataStream | undefined
+  /** SERVER_SOFTWARE, `''` when it was not sent. */
+  readonly serverSoftware: string
   /** The CGI meta-variables as received, names and values alternating. */
   readonly variables: readonly string[]
   /** Bytes of a response head that leaves with the next output. */
