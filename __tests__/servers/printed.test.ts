@@ -1,6 +1,6 @@
 // The printed configurations where they are not the plainest: paths with everything in them that a configuration language
 // could take for its own, TCP, a path prefix, and files that the web server sends by itself.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startCaddy } from '../support/caddy'
 import { type Daemon, newFolder } from '../support/daemon'
@@ -39,6 +39,17 @@ const servers: Readonly<Record<string, Server>> = {
   h2o: { limits: h2oLimits, cannotWrite: /(?!)/g, servesFiles: false, start: (text, folder) => startH2o({ folder, configuration: text }) },
 }
 
+const folders: string[] = []
+
+/** A folder besides that of the site, removed in the end. */
+function folderOf(server: string): string {
+  const folder = newFolder(server)
+  folders.push(folder)
+  return folder
+}
+
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })))
+
 const ODD = `o'd d" \\#;é{x}*%,$a|~:`
 
 describe.each(Object.entries(servers))('%s', (server, { limits, cannotWrite, servesFiles, start }) => {
@@ -49,7 +60,7 @@ describe.each(Object.entries(servers))('%s', (server, { limits, cannotWrite, ser
       title: 'a socket whose path is odd',
       limits,
       only: ['target-query', 'form', 'text'],
-      start: (mount) => startSite({ server, mount, listen: join(newFolder(server), odd, `${odd}.sock`), start }),
+      start: (mount) => startSite({ server, mount, listen: join(folderOf(server), odd, `${odd}.sock`), start }),
     })
 
     describeConformance({
@@ -72,7 +83,7 @@ function filesOf(server: string, mount: string, odd: string, start: Server['star
   let via: Via
 
   beforeAll(async () => {
-    const root = join(newFolder(server), name)
+    const root = join(folderOf(server), name)
     mkdirSync(join(root, mount, 'folder'), { recursive: true })
     mkdirSync(join(root, mount, '.git'), { recursive: true })
     for (const file of ['style.css', '.env', '.git/config', 'folder/index.html', 'index.html', 'a b.txt']) writeFileSync(join(root, mount, file), 'from the file')

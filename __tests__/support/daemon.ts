@@ -88,11 +88,17 @@ class RunningDaemon implements Daemon {
     const { pidFile } = this.setup
     if (pidFile !== undefined) {
       // What accepts after that is this program and nobody else.
-      await until(`the pid file of ${this.name}`, () => this.mustRun() && readIfThere(join(this.folder, pidFile))?.trim() === String(this.pid))
+      await until(`the pid file of ${this.name}`, () => {
+        this.mustRun()
+        return readIfThere(join(this.folder, pidFile))?.trim() === String(this.pid)
+      })
     }
     for (const port of this.ports) {
       // That another program took one shows as the early end of this one.
-      await until(`${this.name} on port ${port}`, () => this.mustRun() && connectOnce(port).then(() => true, () => false))
+      await until(`${this.name} on port ${port}`, () => {
+        this.mustRun()
+        return connectOnce(port).then(() => true, () => false)
+      })
     }
   }
 
@@ -106,9 +112,8 @@ class RunningDaemon implements Daemon {
     if (removes && this.setup.folder === undefined) rmSync(this.folder, { recursive: true, force: true })
   }
 
-  private mustRun(): true {
+  private mustRun(): void {
     if (this.ended()) throw new Error(`${this.name} ended`)
-    return true
   }
 
   private ended(): boolean {
