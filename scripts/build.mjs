@@ -20,6 +20,8 @@ const chunks = {
   errors: ['errors'],
   // bench/micro.mjs measures these two by themselves.
   cgi: ['cgi/request-head', 'cgi/response-head'],
+  // What the gateway and the command share.
+  'cgi/web-server': ['cgi/request-params', 'cgi/response-parser'],
   'protocol/codec': ['protocol/index'],
   'client/client': ['client/index'],
   // In the folder of its sources, where `require('./application')` means the same.

@@ -1,6 +1,6 @@
 // The client's requests with the option `upgrade`: a conversation instead of a body and its answer.
 import { once } from 'node:events'
-import net from 'node:net'
+import type net from 'node:net'
 import { PassThrough } from 'node:stream'
 import { createClient } from 'express-fastcgi/client'
 import { GET, serve, stopAll } from '../support/serve'

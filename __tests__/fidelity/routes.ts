@@ -73,7 +73,7 @@ export async function startWays(): Promise<Ways> {
     sections: ([http = 0, fcgi = 0]) => haproxySections(http, fcgi, socket, folder),
   })
   const forward = gateway({ path: socket('gateway') })
-  const outer = http.createServer(forward).listen(0, '127.0.0.1')
+  const outer = http.createServer(forward).on('upgrade', forward.upgrade).listen(0, '127.0.0.1')
   await once(outer, 'listening')
   const ways: Way[] = [
     { name: 'http', listenAt: socket('http'), port: nginx.ports[0], isOurs: false, isShared: false, lengthens304: false },

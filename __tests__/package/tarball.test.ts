@@ -35,7 +35,8 @@ describe('what is in the tarball', () => {
     const modules = ['index', 'client/index', 'gateway/index', 'protocol/index', 'register'].flatMap((entry) =>
       ['.js', '.mjs', '.node.mjs', '.d.mts'].map((end) => `dist/${entry}${end}`),
     )
-    const shared = ['errors', 'cgi', 'protocol/codec', 'server/server', 'server/application', 'cli/main'].map((name) => `dist/${name}.js`)
+    const parts = ['errors', 'cgi', 'cgi/web-server', 'protocol/codec', 'client/client', 'cli/main', ...['server', 'application', 'roles', 'upgrade'].map((name) => `server/${name}`)]
+    const shared = parts.map((name) => `dist/${name}.js`)
     expect(packed).toEqual([...types, ...modules, ...shared, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
   })
 

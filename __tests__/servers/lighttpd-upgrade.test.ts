@@ -1,7 +1,7 @@
 // A real lighttpd of 1.4.74 or later: what its configuration has to do with upgrades. What goes over them: __tests__/websockets.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import http from 'node:http'
+import type http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer, type Server } from 'express-fastcgi'
@@ -13,15 +13,19 @@ describeWithNewerLighttpd('upgrades behind lighttpd', () => {
   let folder: string
   let server: Server
   let wss: WebSocketServer
-  let lighttpd: NewerLighttpd
+  let lighttpd: NewerLighttpd | undefined
   const reports: unknown[] = []
+  const running = (): NewerLighttpd => {
+    if (lighttpd === undefined) throw new Error('lighttpd did not start')
+    return lighttpd
+  }
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'fcgi-lighttpd-'))
     server = createServer((req, res) => res.end(`an ordinary answer, ${req.headers.upgrade ?? 'no upgrade'}`))
     server.on('requestError', (error) => reports.push(error))
     wss = new WebSocketServer({ server })
-    wss.on('connection', (ws) => ws.on('message', (data) => ws.send(String(data))))
+    wss.on('connection', (ws) => ws.on('message', (data: Buffer) => ws.send(data.toString())))
     await once(server.listen(join(folder, 'app')), 'listening')
     lighttpd = await startNewerLighttpd(join(folder, 'app'))
   })
@@ -45,12 +49,12 @@ describeWithNewerLighttpd('upgrades behind lighttpd', () => {
   }
 
   it('without "upgrade" => "enable" lighttpd takes the field away: an ordinary request, and nothing to report', async () => {
-    expect(await ask(lighttpd.portWithout)).toEqual([200, 'an ordinary answer, no upgrade'])
+    expect(await ask(running().portWithout)).toEqual([200, 'an ordinary answer, no upgrade'])
     expect(reports).toEqual([])
   })
 
   it('with a server.tag that does not say lighttpd', async () => {
-    const client = new WebSocket(`ws://127.0.0.1:${lighttpd.portUntagged}/`)
+    const client = new WebSocket(`ws://127.0.0.1:${running().portUntagged}/`)
     await once(client, 'open')
     client.send('hello')
     const [data] = (await once(client, 'message')) as [Buffer]
@@ -63,7 +67,7 @@ describeWithNewerLighttpd('upgrades behind lighttpd', () => {
     for (const end of [(ws: WebSocket) => ws.close(), (ws: WebSocket) => ws.terminate()]) {
       for (const side of ['client', 'application']) {
         const connected = once(wss, 'connection') as Promise<[WebSocket]>
-        const client = new WebSocket(`ws://127.0.0.1:${lighttpd.port}/`)
+        const client = new WebSocket(`ws://127.0.0.1:${running().port}/`)
         await once(client, 'open')
         const [ofServer] = await connected
         const both = Promise.all([once(client, 'close'), once(ofServer, 'close')])
@@ -72,15 +76,15 @@ describeWithNewerLighttpd('upgrades behind lighttpd', () => {
       }
     }
     await until('the server to know', () => wss.clients.size === 0)
-    expect(lighttpd.errorLog()).not.toMatch(/error|unexpected|terminating/)
+    expect(running().errorLog()).not.toMatch(/error|unexpected|terminating/)
   })
 
   it('an application that gives no answer: the client gets one, and lighttpd does not take it for a crash', async () => {
     const listeners = server.listeners('upgrade') as ((...args: unknown[]) => void)[]
     server.removeAllListeners('upgrade').on('upgrade', (_req, socket) => socket.destroy())
-    expect((await ask(lighttpd.port))[0]).toBe(500)
+    expect((await ask(running().port))[0]).toBe(500)
     server.removeAllListeners('upgrade')
     for (const listener of listeners) server.on('upgrade', listener)
-    expect(lighttpd.errorLog()).not.toMatch(/error|unexpected|terminating/)
+    expect(running().errorLog()).not.toMatch(/error|unexpected|terminating/)
   })
 })

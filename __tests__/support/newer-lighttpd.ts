@@ -96,6 +96,7 @@ server.document-root = "${folder}"
 server.errorlog = "${folder}/error.log"
 server.bind = "127.0.0.1"
 server.port = ${port}
+server.feature-flags += ( "server.h2proto" => "disable" )
 ${application(', "upgrade" => "enable"')}
 $SERVER["socket"] == "127.0.0.1:${portWithout}" { ${application('')} }
 $SERVER["socket"] == "127.0.0.1:${portUntagged}" { server.tag = "" }

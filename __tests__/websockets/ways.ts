@@ -33,7 +33,7 @@ const WAYS: readonly Way[] = [
     createServer: () => http.createServer(),
     async start(server) {
       await once(server.listen(0, '127.0.0.1'), 'listening')
-      return { port: (server.address() as AddressInfo).port, stop: async () => undefined }
+      return { port: (server.address() as AddressInfo).port, stop: () => Promise.resolve() }
     },
   },
   {

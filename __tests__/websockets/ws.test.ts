@@ -104,8 +104,8 @@ describeWays('ws', (route) => {
     const client = await open()
     const seen: string[] = []
     const all = deferred()
-    client.on('message', (data) => {
-      seen.push(String(data))
+    client.on('message', (data: Buffer) => {
+      seen.push(data.toString())
       if (seen.length === 2_000) all.resolve()
     })
     for (let i = 0; i < 2_000; i++) client.send(String(i))
@@ -238,7 +238,7 @@ describeWays('ws', (route) => {
 
   it('two hundred at a time, each with its own messages', async () => {
     wss.on('connection', (ws, req) => {
-      ws.on('message', (data) => ws.send(`${req.url} ${String(data)}`))
+      ws.on('message', (data: Buffer) => ws.send(`${req.url} ${data.toString()}`))
     })
     const all = await Promise.all(Array.from({ length: 200 }, (_, i) => open(`/${i}`)))
     const answers = await Promise.all(

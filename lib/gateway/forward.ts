@@ -113,7 +113,7 @@ export class Forward {
   /** From here on the connection is the client's and the application's alone: node's response has nothing to do with it. */
   private switchProtocols({ statusMessage, rawHeaders }: CgiResponseHead, first: Buffer, connection: Duplex): void {
     this.tunnel = connection
-    this.res.detachSocket(connection as Socket)
+    this.res.detachSocket(connection as unknown as Socket)
     const fields = rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('')
     connection.write(`HTTP/1.1 101 ${statusMessage || 'Switching Protocols'}\r\n${fields}\r\n`, 'latin1')
     if (first.length > 0) connection.write(first)

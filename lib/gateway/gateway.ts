@@ -143,7 +143,7 @@ function responseOver(connection: Duplex, req: IncomingMessage): ServerResponse 
   const res = new ServerResponse(req)
   res.shouldKeepAlive = false
   // The connection of 'upgrade' is the socket of the request.
-  res.assignSocket(connection as Socket)
+  res.assignSocket(connection as unknown as Socket)
   connection.on('error', () => undefined)
   connection.on('drain', () => res.emit('drain'))
   res.on('finish', () => connection.end(() => connection.destroy()))

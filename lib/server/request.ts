@@ -815,7 +815,7 @@ export class Request implements SocketHost, StderrHost {
       const printed = this.raw.slice(0, end + HEAD_END.length)
       this.raw = this.raw.slice(end + HEAD_END.length)
       if (/^HTTP\/1\.[01] 1\d\d/.test(printed)) {
-        if (!this.switchProtocols(printed)) continue
+        if (this.switchProtocols?.(printed) !== true) continue
         const first = this.raw
         this.raw = ''
         return this.write(first, 'latin1')
@@ -836,10 +836,8 @@ export class Request implements SocketHost, StderrHost {
     return 0
   }
 
-  /** The application answered with 101. @returns false where nothing can be switched */
-  protected switchProtocols(_printed: string): boolean {
-    return false
-  }
+  /** The application may have answered with 101, by this head; where something can be switched. */
+  protected switchProtocols?(printed: string): boolean
 
   /**
    * The head of a response was printed; it leaves with the first output, as under node:http.

@@ -1,13 +1,13 @@
 // A request that became a connection of its own: STDIN is what the application reads from its socket, and what it writes there
 // is STDOUT. It knows the order of things on the way to the web server; the streams are the socket's.
 
-import { ProtocolStatus, RecordType } from '../protocol/constants'
+import type { AsyncResource } from 'node:async_hooks'
+import { type ProtocolStatus, RecordType } from '../protocol/constants'
 import type { RequestHead } from '../cgi/request-head'
 import { switchesProtocols, upgradeResponseHead } from '../cgi/upgrade'
 import { CHUNK_OVERHEAD, copyOf, HALF_A_CHUNK, Request, type RequestHost, runIn } from './request'
 import type { Piece, UpgradedSocket, UpgradedSocketHost } from './upgraded-socket'
 import { tell, type WriteDone, type WritesDone } from './write-done'
-import type { AsyncResource } from 'node:async_hooks'
 
 /** What is larger is written where it lies, so it must not change before the operating system has it. */
 const WRITTEN_IN_PLACE = 16_384

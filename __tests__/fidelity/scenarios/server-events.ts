@@ -26,6 +26,8 @@ const WEBSOCKET = [
 /** What 'connection' shows carries many clients, and no request's socket. */
 const TRANSPORT = "the socket of 'connection' is the web server's connection, which many requests share; the answer is the same"
 
+const NO_UPGRADE = 'HAProxy hands no upgrade on over FastCGI: it is an ordinary request; over HTTP it does'
+
 export const scenarios: readonly Scenario[] = [
   {
     name: 'server events: a connection comes before its request, and is the socket of it',
@@ -210,9 +212,37 @@ export const scenarios: readonly Scenario[] = [
     },
     client: async (client) => (await client.request({ fields: WEBSOCKET })).status,
     differs: {
-      haproxy: 'FastCGI has no upgrades: it is an ordinary request, where HAProxy hands an upgrade of HTTP on',
-      gateway: 'FastCGI has no upgrades: it is an ordinary request',
+      haproxy: NO_UPGRADE,
     },
+  },
+  {
+    name: 'server events: an Upgrade that switches protocols',
+    setup(server, stage) {
+      server.on('upgrade', (req: http.IncomingMessage, socket: net.Socket, head: Buffer) => {
+        stage.note('upgrade', req.url, req.complete, req.readableEnded, (req as { upgrade?: unknown }).upgrade, head.length)
+        stage.note('socket', socket === req.socket, socket instanceof net.Socket, socket.readableFlowing, socket.readable, socket.writable)
+        stage.watch('req', req, ['end', 'close', 'aborted', 'error'])
+        stage.watch('socket', socket, ['end', 'finish', 'close', 'error', 'timeout'])
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+        socket.on('data', (chunk: Buffer) => {
+          stage.note('data', chunk.toString())
+          socket.end(`${chunk.toString()} yourself`)
+        })
+      })
+    },
+    app(req, res, stage) {
+      stage.note('request', req.url)
+      res.end('an ordinary answer')
+    },
+    async client(client) {
+      const connection = await client.open()
+      connection.write(`GET / HTTP/1.1\r\nHost: ${client.host}\r\n${WEBSOCKET.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+      const { statusLine } = await connection.head()
+      if (!statusLine.includes(' 101 ')) return statusLine
+      connection.write('hello')
+      return [statusLine, (await connection.rest()).toString()]
+    },
+    differs: { haproxy: NO_UPGRADE },
   },
   {
     name: 'server events: no clientError, dropRequest, connect or drop for ordinary requests',
