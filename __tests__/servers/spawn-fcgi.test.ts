@@ -113,7 +113,10 @@ describeWith(['spawn-fcgi', 'multiwatch'], 'multiwatch', () => {
     cleanUp.push(async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       const exit = once(child, 'exit')
-      child.kill('SIGTERM')
+      // multiwatch first: it would start the others again.
+      const all = descendants(child.pid ?? 0)
+      child.kill('SIGKILL')
+      for (const pid of all) process.kill(pid, 'SIGKILL')
       await exit
     })
     await answer(listen)
@@ -147,6 +150,10 @@ describeWith(['spawn-fcgi', 'multiwatch'], 'multiwatch', () => {
 
 function children(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter((text) => text !== '').map(Number)
+}
+
+function descendants(pid: number): number[] {
+  return children(pid).flatMap((child) => [child, ...descendants(child)])
 }
 
 function isRunning(pid: number): boolean {
