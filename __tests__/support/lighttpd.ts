@@ -6,7 +6,7 @@ import { startWebServer, type WebServer, type WebServerSetup } from './web-serve
 export interface LighttpdSetup extends WebServerSetup {
   /** By their full names (`mod_fastcgi`), in the order in which they are to look at a request. */
   readonly modules: readonly string[]
-  /** What follows the basic settings. For each port there is a socket; `onPort` limits settings to one of them. */
+  /** What follows the basic settings, which `:=` replaces. For each port there is a socket; `onPort` limits settings to one of them. */
   configuration(ports: readonly number[], folder: string): string
 }
 

@@ -66,6 +66,15 @@ export function cgiResponseHead(head: string, keepsChunks = false): CgiResponseH
   return withoutDropped(head, start, end, status, keepsChunks && !isBodiless(status.code))
 }
 
+/**
+ * The same head with `Status` first, for an authorizer: lighttpd takes the fields in front of it for those of a grant, and drops them. It
+ * redirects nobody that HAProxy does.
+ */
+export function statusFirst({ fields, status, chunked, isAscii }: CgiResponseHead): CgiResponseHead {
+  const line = status.text.slice(0, -2)
+  return { fields: line + fields, status: { text: '\r\n', code: status.code }, chunked, isAscii }
+}
+
 /** Whether responses with this status never have a body. RFC 9110 15.3.5, 15.4.5 */
 export function isBodiless(status: number): boolean {
   return status === 204 || status === 304
@@ -130,12 +139,12 @@ function withoutFields(lines: string, names: readonly string[]): string {
 }
 
 /**
- * A complete CGI response of our own, for requests that never reach the application.
+ * A complete CGI response of our own, for requests that never reach the application. `Status` first, for an authorizer's sake.
  *
  * @param status such as `503 Service Unavailable`
  * @param text one line that says why, ASCII
  */
 export function plainResponse(status: string, text: string): string {
   const body = `${text}\n`
-  return `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nStatus: ${status}\r\n\r\n${body}`
+  return `Status: ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }

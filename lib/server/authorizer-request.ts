@@ -5,7 +5,7 @@ import type * as http from 'node:http'
 import { authorizerHead } from '../cgi/authorizer-head'
 import { grantHead } from '../cgi/grant-head'
 import type { RequestHead } from '../cgi/request-head'
-import { plainResponse } from '../cgi/response-head'
+import { plainResponse, statusFirst } from '../cgi/response-head'
 import { ProtocolStatus, RecordType } from '../protocol/constants'
 import type { PairTable } from '../protocol/pairs'
 import { Request } from './request'
@@ -34,13 +34,17 @@ export class AuthorizerRequest extends Request {
   override headPrinted(res: http.ServerResponse | undefined, printed: string): boolean {
     const isChunked = super.headPrinted(res, printed)
     const head = this.pendingHead
-    if (head?.status.code !== GRANTED) return isChunked
+    if (head === undefined) return isChunked
+    if (head.status.code !== GRANTED) {
+      this.pendingHead = statusFirst(head)
+      return isChunked
+    }
     if (res === undefined) {
       this.pendingHead = undefined
       this.refuseAnswer('a 200 written on the socket, which has no end that would make it a grant')
       return false
     }
-    this.pendingHead = grantHead(head)
+    this.pendingHead = statusFirst(grantHead(head))
     this.decoder = undefined
     this.announced = -1
     return isChunked
