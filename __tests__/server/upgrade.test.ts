@@ -397,6 +397,17 @@ describe('the socket', () => {
     expect(all.equals(Buffer.concat([10, 30_000, 65_535, 5, 65_535].map((length) => Buffer.alloc(length, length % 251))))).toBe(true)
   })
 
+  it('a small piece is not overwritten by the next', async () => {
+    const { socket, client } = await tunnel()
+    const kept: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => kept.push(chunk))
+    for (const text of ['first', 'other', 'third']) {
+      client.send(stdin(1, text))
+      await until('it', () => kept.at(-1)?.toString() === text)
+    }
+    expect(kept.map(String)).toEqual(['first', 'other', 'third'])
+  })
+
   it('a reader that pauses holds the web server back', async () => {
     const { socket, client } = await tunnel()
     const piece = stdin(1, Buffer.alloc(65_535))
@@ -511,6 +522,18 @@ describe('the end', () => {
     const over = once(socket, 'close')
     socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')
     expect((await client.response(1)).head.status).toBe(401)
+    await over
+  })
+
+  it('an answer that is none closes the socket as well', async () => {
+    const served = await serveUpgrades()
+    const client = await served.client()
+    client.send(ask(), stdin(1, 'impatient'))
+    const { socket } = await served.upgraded()
+    await until('what was sent', () => socket.readableLength > 0)
+    const over = once(socket, 'close')
+    socket.write('no HTTP\r\n\r\n')
+    expect((await client.response(1)).head.status).toBe(500)
     await over
   })
 

@@ -20,6 +20,17 @@ async function message(ws: WebSocket): Promise<Message> {
   return { data, isBinary }
 }
 
+/** Nothing more is taken of what waits to be sent. */
+async function standstill(ws: WebSocket): Promise<void> {
+  let waiting = -1
+  let looks = 0
+  await until('nothing to be taken', () => {
+    looks = ws.bufferedAmount === waiting ? looks + 1 : 0
+    waiting = ws.bufferedAmount
+    return looks === 40
+  })
+}
+
 async function closed(ws: WebSocket): Promise<[number, string]> {
   const [code, reason] = (await once(ws, 'close')) as [number, Buffer]
   return [code, reason.toString()]
@@ -263,7 +274,7 @@ describeWays('ws', (route) => {
     for (let i = 0; i < total; i++) ofServer.send(pattern(MIB), () => sent++)
     // A few megabytes fit into the buffers of sockets on the way; the rest waits with the application.
     await until('something to be taken', () => sent > 0)
-    for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+    await standstill(ofServer)
     expect(ofServer.bufferedAmount).toBeGreaterThan(16 * MIB)
     let bytes = 0
     client.on('message', (data: Buffer) => (bytes += data.length))
@@ -279,7 +290,7 @@ describeWays('ws', (route) => {
     const total = 64
     for (let i = 0; i < total; i++) client.send(pattern(MIB))
     if (route.holdsClientsBack) {
-      for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate)
+      await standstill(client)
       expect(client.bufferedAmount).toBeGreaterThan(16 * MIB)
     }
     let bytes = 0

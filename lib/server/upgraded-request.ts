@@ -154,7 +154,7 @@ export class UpgradedRequest extends Request implements UpgradedSocketHost {
   /** Nothing comes any more, and nothing that is still to be written goes. Told in a tick: this may be in the middle of a write. */
   private socketIsOver(): void {
     const { socket } = this
-    if (socket !== undefined) process.nextTick(() => this.run(socket.writableEnded ? discardInput : leave, socket))
+    if (socket !== undefined) process.nextTick(() => this.run(close, socket))
   }
 }
 
@@ -166,8 +166,8 @@ function endInput(socket: UpgradedSocket): void {
   socket.endInput()
 }
 
-function discardInput(socket: UpgradedSocket): void {
-  socket.discardInput()
+function close(socket: UpgradedSocket): void {
+  socket.answered()
 }
 
 function leave(socket: UpgradedSocket): void {

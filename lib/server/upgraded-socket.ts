@@ -80,8 +80,11 @@ export class UpgradedSocket extends HandlelessSocket {
     if (this.readableLength === 0) this.read(0)
   }
 
-  /** Nothing comes any more; the application has ended its side. Where nobody reads, nobody will: the socket is to close all the same. */
-  discardInput(): void {
+  /** The answer is out, and with it everything is over. Where nobody reads, nobody will: the socket is to close all the same. */
+  answered(): void {
+    if (this.destroyed) return
+    // Ended by the application, it closes by itself, once all that was written has left.
+    if (!this.writableEnded) this.once('end', () => this.destroy())
     this.endInput()
     if (this.readableFlowing === null && this.listenerCount('readable') === 0) this.resume()
   }
