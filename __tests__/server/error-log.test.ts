@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import type * as fastcgi from 'express-fastcgi'
 import { errorLog, type ErrorLog } from 'express-fastcgi'
 import express from 'express'
 import pino from 'pino'
@@ -94,7 +95,7 @@ describe('a line', () => {
         log.write('a line\n')
         res.end()
       },
-      { ...GET, SERVER_SOFTWARE: 'Caddy/2.6.2' } as typeof APACHE,
+      { ...GET, SERVER_SOFTWARE: 'Caddy/2.6.2' },
     )
     expect(lines).toEqual([])
     expect(elsewhere()).toBe('a line\n')
@@ -190,7 +191,7 @@ describe('is a stream that loggers take as it is', () => {
 it('leaves requests that began before it alone, and follows those after', async () => {
   jest.resetModules()
   // A copy of its own, in which nobody asked for a log before.
-  const fresh = jest.requireActual<typeof import('express-fastcgi')>('express-fastcgi')
+  const fresh = jest.requireActual<typeof fastcgi>('express-fastcgi')
   const folder = mkdtempSync(join(tmpdir(), 'fcgi-log-'))
   const path = join(folder, 's')
   let log: ErrorLog | undefined

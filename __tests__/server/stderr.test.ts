@@ -7,9 +7,11 @@ import * as http from 'node:http'
 import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { errorLog, type FastCGISocket, type ServerOptions } from 'express-fastcgi'
+import { Random } from '../protocol/random'
 import { abort, begin, END_REQUEST, params, type RawRecord, STDERR, stdin, STDOUT } from '../support/fcgi-bytes'
 import type { RawResponse } from '../support/raw-client'
 import { GET, POST, serve, stopAll } from '../support/serve'
+import { until } from '../support/wait'
 
 const NGINX = 'nginx/1.22.1'
 const APACHE = 'Apache/2.4.71 (Debian)'
@@ -509,3 +511,53 @@ it('is written in whatever context: it is the request that has it', async () => 
   })
   expect(stderr.toString()).toBe('line\n')
 })
+
+// Several requests at a time on one connection, of which some are aborted, of whatever length, for whatever web server.
+it('no line is lost and none is there twice, whatever happens', async () => {
+  const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+  const random = new Random(seed)
+  const fallback: string[] = []
+  const log = errorLog({ fallback: { write: (text) => fallback.push(text.toString()) } })
+  const said: string[] = []
+  const { client } = await serve(
+    async (req, res) => {
+      const own = new Random(Number(req.url!.slice(1)))
+      const say = (): void => {
+        const line = `line ${said.length} ${'y'.repeat(own.below(5) === 0 ? own.below(9_000) : own.below(100))}\n`
+        said.push(line)
+        if (own.below(2) === 0) log.write(line)
+        else stderrOf(req).write(line)
+      }
+      for (const event of ['finish', 'close']) if (own.below(4) === 0) res.on(event, say)
+      const sizes = Array.from({ length: own.below(6) }, () => (own.below(3) === 0 ? own.below(100_000) : own.below(100)))
+      if (own.below(3) === 0) res.setHeader('Content-Length', sizes.reduce((sum, size) => sum + size, 0))
+      if (own.below(8) === 0) res.statusCode = 304
+      for (const size of sizes) {
+        for (let count = own.below(4); count > 0; count--) say()
+        res.write(Buffer.alloc(size))
+        if (own.below(3) === 0) await setImmediate()
+      }
+      for (let count = own.below(3); count > 0; count--) say()
+      res.end()
+      if (own.below(5) === 0) say()
+    },
+    { stderr: 'on' },
+  )
+  const received: string[] = []
+  for (let round = 0; round < 40; round++) {
+    const web = await client()
+    const keep = random.below(3) > 0
+    const software = random.pick([NGINX, APACHE, 'lighttpd/1.4.69', '', 'HAProxy 2.6.12', 'Caddy/2.6.2'])
+    const ids = Array.from({ length: keep ? 1 + random.below(8) : 1 }, (_, index) => index + 1)
+    for (const id of ids) {
+      const variables = { ...GET, SERVER_SOFTWARE: software, REQUEST_URI: `/${random.below(2 ** 31)}`, REQUEST_METHOD: random.pick(['GET', 'GET', 'GET', 'HEAD']) }
+      web.send(begin(id, { keep }), params(id, variables), stdin(id))
+      if (random.below(6) === 0) web.send(abort(id))
+    }
+    for (const id of ids) received.push((await web.response(id)).stderr.toString())
+  }
+  await until('the last line', () => linesOf([...received, ...fallback, written()]).length === said.length)
+  expect([seed, linesOf([...received, ...fallback, written()]).sort()]).toEqual([seed, said.sort()])
+})
+
+const linesOf = (texts: readonly string[]): string[] => texts.join('').match(/[^\n]*\n/g) ?? []

@@ -23,7 +23,7 @@ const elsewhere: string[] = []
 function createApp(): express.Express {
   const log = errorLog({ fallback: { write: (text) => elsewhere.push(text.toString()) } })
   const app = express()
-  app.use(pinoHttp({ base: null, timestamp: false, quietReqLogger: true, genReqId: (req) => req.url ?? '' }, log))
+  app.use(pinoHttp({ base: null, timestamp: false, quietReqLogger: true, genReqId: (req) => req.url }, log))
   app.get('/line', (req, res) => {
     req.log.info('one\n2026/11/23 12:00:00 [emerg] 1#1: forged \u001b[31m')
     res.send('hello')

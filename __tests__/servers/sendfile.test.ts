@@ -8,10 +8,13 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
 import compression from 'compression'
+import cors from 'cors'
 import { createServer, sendfile, type SendfileOptions } from 'express-fastcgi'
 import express from 'express'
 import Fastify from 'fastify'
+import helmet from 'helmet'
 import Koa from 'koa'
+import { page, section } from '../docs/page'
 import { apacheModule, startApache } from '../support/apache'
 import { onPort, startLighttpd } from '../support/lighttpd'
 import { describeWith } from '../support/need'
@@ -62,6 +65,7 @@ beforeAll(() => {
 
 /** How the last file was sent: the web server's header, or undefined. */
 let told: string | undefined
+const lastTold = (): string | undefined => told
 
 type Framework = typeof express
 
@@ -87,10 +91,10 @@ function createApp(create: Framework, options: SendfileOptions | undefined): htt
   app.get('/download', (_req, res, next) => {
     res.download(join(files, 'page.html'), 'ünï "quoted".html', (error) => (error ? next(error) : void (downloads = 'called back')))
   })
-  app.get('/slice', (_req, res) => void res.sendFile(join(files, 'big.bin'), { start: 5, end: 149_000 } as object))
-  app.get('/not-found-page', (_req, res) => void res.status(404).sendFile(join(files, 'page.html')))
-  app.post('/file', (_req, res) => void res.sendFile(join(files, 'big.bin')))
-  app.get('/unknown-header', (_req, res) => void res.set('X-Unknown', 'x').sendFile(join(files, 'big.bin')))
+  app.get('/slice', (_req, res) => res.sendFile(join(files, 'big.bin'), { start: 5, end: 149_000 } as object))
+  app.get('/not-found-page', (_req, res) => res.status(404).sendFile(join(files, 'page.html')))
+  app.post('/file', (_req, res) => res.sendFile(join(files, 'big.bin')))
+  app.get('/unknown-header', (_req, res) => res.set('X-Unknown', 'x').sendFile(join(files, 'big.bin')))
   const piped = (res: http.ServerResponse): http.ServerResponse => res.setHeader('Content-Type', 'application/x-piped')
   app.get('/piped', (_req, res) => void createReadStream(join(files, 'big.bin')).pipe(piped(res)))
   app.get('/piped-by-pipeline', (_req, res) => {
@@ -106,7 +110,7 @@ function createApp(create: Framework, options: SendfileOptions | undefined): htt
     first.pipe(piped(res), { end: false })
     first.on('end', () => res.end('and more'))
   })
-  return app as unknown as http.RequestListener
+  return app
 }
 
 let downloads = ''
@@ -168,7 +172,7 @@ function itSends(subject: () => Subject): void {
     const { port, base, plain } = subject()
     told = undefined
     const answer = await ask(port, path, headers, method)
-    const by = told
+    const by = lastTold()
     expect(answer).toEqual(await ask(by === undefined ? base : plain, path, headers, method))
     return by
   }
@@ -406,6 +410,35 @@ ${onPort(port, `fastcgi.server = ( "/" => (( "socket" => "${path}", "check-local
   })
 })
 
+describeWith('nginx', 'the configuration in docs/sendfile.md for helmet and cors', () => {
+  it('hands on every header that they set', async () => {
+    const text = section(page('docs/sendfile.md'), 'nginx')
+    const headers = [...text.slice(text.indexOf('const headers')).matchAll(/'([\w-]+)'/g)].map(([, name]) => name!)
+    const location = text.slice(text.lastIndexOf('location /protected/')).split('\n}\n')[0]!.replaceAll('/srv/app/files', files)
+    expect([...location.matchAll(/add_header (\S+) /g)].map(([, name]) => name)).toEqual(headers)
+    const create = (options?: SendfileOptions): http.RequestListener => {
+      const app = express().use(helmet(), cors({ origin: 'https://example.org', credentials: true, exposedHeaders: ['ETag'] }))
+      if (options !== undefined) app.use(sendfile(options))
+      return app.use((_req, res, next) => (res.on('finish', () => (told = res.getHeader('X-Accel-Redirect') as string)), next()), express.static(files))
+    }
+    const plain = await listen(create())
+    const path = await serve('docs', create({ header: 'X-Accel-Redirect', roots: { [files]: '/protected' }, headers }))
+    const nginx = await startNginx({
+      ports: 1,
+      http: ([port]) => `server { listen 127.0.0.1:${port}; location / { include fastcgi_params; fastcgi_pass unix:${path}; } ${location} } }`,
+    })
+    try {
+      for (const range of [{}, { Range: 'bytes=1-5' }]) {
+        expect(await ask(nginx.ports[0]!, '/big.bin', range)).toEqual(await ask(plain, '/big.bin', range))
+      }
+      await ask(nginx.ports[0]!, '/big.bin')
+      expect(told).toBe('/protected/big.bin')
+    } finally {
+      await nginx.stop()
+    }
+  })
+})
+
 describe('beside other ways', () => {
   it('by plain HTTP the application sends everything itself', async () => {
     const app = createApp(express, { header: 'X-Accel-Redirect', roots: { [files]: '/protected' }, headers: ['ETag'] })
@@ -453,7 +486,7 @@ describe('beside other ways', () => {
           const offload = sendfile(nginxOptions)
           let listener: http.RequestListener | undefined
           const app = Fastify({ serverFactory: (handler) => http.createServer((listener = handler as http.RequestListener)) })
-          app.addHook('onRequest', (request, reply, done) => offload(request.raw, reply.raw, done as () => void))
+          app.addHook('onRequest', (request, reply, done) => offload(request.raw, reply.raw, done))
           app.get('/page.html', (_request, reply) => reply.type('text/html; charset=utf-8').send(createReadStream(join(files, 'page.html'))))
           await app.ready()
           cleanUp.push(() => app.close())

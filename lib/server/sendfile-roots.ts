@@ -29,8 +29,8 @@ export function openable(path: string): File | undefined {
     const name = real.toString()
     // eslint-disable-next-line no-control-regex -- these are what is looked for
     if (!Buffer.from(name).equals(real) || /[\0-\x1f\x7f]/.test(name)) return undefined
-    // Opening a named pipe would wait for whoever writes to it.
-    const fd = openSync(name, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    // Opening a named pipe would wait for whoever writes to it. Windows has no such flag, which makes it 0.
+    const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
       const stat = fstatSync(fd)
       return stat.isFile() ? { path: name, stat } : undefined

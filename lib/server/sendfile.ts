@@ -26,7 +26,7 @@ export interface SendfileOptions {
 }
 
 /** As Express and Connect have it. */
-export type SendfileMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+export type SendfileMiddleware = (req: IncomingMessage, res: ServerResponse, next: () => void) => void
 
 /** A file that node reads in one piece. */
 const DEFAULT_MIN_SIZE = 65_536
@@ -122,7 +122,7 @@ class Offload {
   private isUnderstood(software: string): boolean {
     if (UNDERSTOOD_BY[this.header].test(software)) return true
     const who = software === '' ? 'no SERVER_SOFTWARE' : `SERVER_SOFTWARE ${software}`
-    this.warn('', `${who} understands ${this.header}, as far as sendfile() knows: the application sends its files itself`)
+    this.warn('', `${who}: sendfile() does not know it to understand ${this.header}, so the application sends its files itself`)
     return false
   }
 
