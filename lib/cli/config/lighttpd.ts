@@ -91,6 +91,9 @@ include_shell "/usr/share/lighttpd/create-mime.conf.pl"
 # A graceful restart or stop gives running requests this many seconds; without it, it waits for the last one, however long.
 server.feature-flags += ( "server.graceful-shutdown-timeout" => 30 )
 
+# With TLS, browsers would ask for WebSockets over HTTP/2, which lighttpd cannot pass on.
+#server.feature-flags += ( "server.h2proto" => "disable" )
+
 # As much of a head as node itself takes, and GET with a body.
 server.max-request-field-size = 16384
 server.http-parseopts += ( "method-get-body" => "enable" )
@@ -120,8 +123,8 @@ ${host}
         # X-Sendfile: /path in an answer has lighttpd send that file, from this folder only.
         "x-sendfile" => "enable",
         "x-sendfile-docroot" => ( ${text(root)} ),
-        # WebSocket, with lighttpd 1.4.74 and later; earlier ones cannot.
-        #"upgrade" => "enable",
+        # WebSocket, with lighttpd 1.4.74 and later; to earlier ones this means nothing.
+        "upgrade" => "enable",
     )),
     # Several applications share the requests when this list has several entries:
     # ${text(mount === '' ? '/' : mount)} => (( "host" => "10.0.0.1", ... ), ( "host" => "10.0.0.2", ... ))
