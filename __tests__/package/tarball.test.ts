@@ -35,7 +35,7 @@ describe('what is in the tarball', () => {
     const modules = ['index', 'client/index', 'gateway/index', 'protocol/index', 'register'].flatMap((entry) =>
       ['.js', '.mjs', '.node.mjs', '.d.mts'].map((end) => `dist/${entry}${end}`),
     )
-    const shared = ['errors', 'cgi', 'protocol/codec', 'server/server', 'server/application'].map((name) => `dist/${name}.js`)
+    const shared = ['errors', 'cgi', 'protocol/codec', 'server/server', 'server/application', 'server/roles'].map((name) => `dist/${name}.js`)
     expect(packed).toEqual([...types, ...modules, ...shared, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
   })
 

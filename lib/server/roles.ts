@@ -55,7 +55,7 @@ export class Roles {
     const { listener, messages } = handler
     const { server, mount, spawnedScript, isForOtherRoles } = host
     const { req, res } = begin({ server, messages, mount, spawnedScript, isForOtherRoles }, request, head, listener)
-    const result: unknown = listener.call(server, req, res as Parameters<http.RequestListener>[1])
+    const result: unknown = listener.call(server, req, res)
     if (isThenable(result)) void failWith(result, request)
   }
 }
