@@ -107,7 +107,7 @@ describe('for a web server that takes chunks', () => {
 describe('an answer of our own', () => {
   it('is a complete CGI response whose length is right', () => {
     expect(plainResponse('503 Service Unavailable', 'too much to do')).toBe(
-      'Content-Type: text/plain; charset=utf-8\r\nContent-Length: 15\r\nStatus: 503 Service Unavailable\r\n\r\ntoo much to do\n',
+      'Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 15\r\n\r\ntoo much to do\n',
     )
   })
 })

@@ -279,7 +279,7 @@ describe('where the handler comes from', () => {
   it('attach() takes it as well', async () => {
     const server = attach(http.createServer(never), { authorizer: (_req, res) => res.writeHead(403).end('attached') })
     await once(server.listen(0), 'listening')
-    const web = await connect(server.address() as never)
+    const web = await connect(server.address())
     web.send(begin(1, { role: AUTHORIZER }), params(1, GET))
     expect((await web.response(1)).body.toString()).toBe('attached')
     await once(server.close(), 'close')
@@ -288,7 +288,7 @@ describe('where the handler comes from', () => {
   it('without one for Responders, these get UNKNOWN_ROLE instead of no answer at all', async () => {
     const server = createServer({ authorizer: (_req, res) => res.end() })
     await once(server.listen(0), 'listening')
-    const web = await connect(server.address() as never)
+    const web = await connect(server.address())
     for (const pairs of [GET, { ...POST, CONTENT_LENGTH: '1', HTTP_EXPECT: '100-continue' }]) {
       web.send(begin(1, { keep: true }), params(1, pairs), stdin(1, 'x'), stdin(1))
       const response = await web.response(1)

@@ -45,7 +45,8 @@ async function filtering(filter: Filter, options: ServerOptions = {}): Promise<S
 }
 
 const start = (id: number, pairs: Pairs, keep = true): Buffer => Buffer.concat([begin(id, { role: FILTER, keep }), params(id, pairs)])
-const withFile = (length: number | string, pairs: Pairs = GET): Pairs => ({ ...(pairs as Record<string, string>), FCGI_DATA_LENGTH: String(length) })
+type Variables = Readonly<Record<string, string>>
+const withFile = (length: number | string, pairs: Variables = GET): Variables => ({ ...pairs, FCGI_DATA_LENGTH: String(length) })
 
 async function answer(served: Served, ...bytes: readonly Buffer[]): Promise<RawResponse> {
   const web = await served.client()
@@ -93,7 +94,7 @@ describe('a Filter', () => {
       seen = { role: (req.socket as FastCGISocket).role, length: file.length, lastModified: file.lastModified, FCGI_DATA_LENGTH, FCGI_DATA_LAST_MOD }
       res.end()
     })
-    await answer(served, start(1, { ...withFile(4), FCGI_DATA_LAST_MOD: '784111777' } as Pairs), stdin(1), data(1, 'abcd'), data(1))
+    await answer(served, start(1, { ...withFile(4), FCGI_DATA_LAST_MOD: '784111777' }), stdin(1), data(1, 'abcd'), data(1))
     expect(seen).toEqual({
       role: 'filter',
       length: 4,
@@ -106,7 +107,7 @@ describe('a Filter', () => {
   it.each([undefined, '', 'yesterday', '-1', '1e3', '99999999999999'])('a time that is none is undefined: %j', async (time) => {
     let seen: unknown = 'nothing'
     const served = await filtering((_req, res, file) => res.end(void (seen = file.lastModified)))
-    await answer(served, start(1, { ...withFile(0), ...(time !== undefined && { FCGI_DATA_LAST_MOD: time }) } as Pairs), stdin(1), data(1))
+    await answer(served, start(1, { ...withFile(0), ...(time !== undefined && { FCGI_DATA_LAST_MOD: time }) }), stdin(1), data(1))
     expect(seen).toBeUndefined()
   })
 
@@ -131,7 +132,7 @@ describe('a Filter', () => {
       file.on('data', () => log.push(storage.getStore())).on('end', () => res.end(void log.push(storage.getStore())))
     })
     const web = await served.client()
-    const url = (id: number): Pairs => ({ ...withFile(1), REQUEST_URI: `/${id}` }) as Pairs
+    const url = (id: number): Variables => ({ ...withFile(1), REQUEST_URI: `/${id}` })
     web.send(start(1, url(1)), stdin(1), start(2, url(2)), stdin(2), data(2, 'x'), data(1, 'x'), data(1), data(2))
     await Promise.all([web.response(1), web.response(2)])
     expect(log.sort()).toEqual(['/1', '/1', '/2', '/2'])
@@ -165,7 +166,7 @@ describe('the length of the file', () => {
   })
 
   it.each(['x', '-1', '1.5', ' 1', '1e3', '9999999999999999'])('that is no number is refused: %j', async (length) => {
-    const response = await answer(await filtering(never as Filter), start(1, withFile(length)), stdin(1), data(1, 'x'), data(1))
+    const response = await answer(await filtering(never), start(1, withFile(length)), stdin(1), data(1, 'x'), data(1))
     expect(response.head.status).toBe(400)
     expect(response.body.toString()).toBe('FCGI_DATA_LENGTH is not a number of bytes\n')
     expect(reported).toEqual(['FCGI_ERR_BAD_REQUEST'])
@@ -183,7 +184,7 @@ describe('the length of the file', () => {
 })
 
 describe('the body in front of the file', () => {
-  const upload = (length: number): Pairs => withFile(3, { ...POST, CONTENT_LENGTH: String(length) })
+  const upload = (length: number): Variables => withFile(3, { ...POST, CONTENT_LENGTH: String(length) })
 
   it('is read first, or at the same time, or not at all, or last', async () => {
     const orders: Record<string, (req: http.IncomingMessage, file: DataStream) => Promise<string>> = {
@@ -196,7 +197,7 @@ describe('the body in front of the file', () => {
     }
     const served = await filtering((req, res, file) => orders[String(req.url).slice(1)]!(req, file).then((content) => res.end(content)))
     for (const order of Object.keys(orders)) {
-      const pairs = { ...(upload(4) as object), REQUEST_URI: `/${order}` }
+      const pairs = { ...upload(4), REQUEST_URI: `/${order}` }
       expect((await answer(served, start(1, pairs), stdin(1, 'body'), stdin(1), data(1, 'abc'), data(1))).body.toString()).toBe('body abc')
     }
     expect((await answer(await filtering(reading), start(1, upload(4)), stdin(1, 'body'), stdin(1), data(1, 'abc'), data(1))).body.toString()).toBe('file: abc')
@@ -368,7 +369,7 @@ describe('back-pressure of the file', () => {
   it('of two on one connection: the one that is read arrives, up to what the other may hold', async () => {
     const served = await filtering((req, res, file) => (req.url === '/' ? reading(req, res, file) : undefined))
     const web = await served.client()
-    web.send(start(1, withFile(3)), stdin(1), start(2, { ...withFile(500_000), REQUEST_URI: '/unread' } as Pairs), stdin(2), data(2, Buffer.alloc(500_000)), data(1, 'abc'), data(1))
+    web.send(start(1, withFile(3)), stdin(1), start(2, { ...withFile(500_000), REQUEST_URI: '/unread' }), stdin(2), data(2, Buffer.alloc(500_000)), data(1, 'abc'), data(1))
     expect((await web.response(1)).body.toString()).toBe('file: abc')
   })
 })
@@ -492,8 +493,14 @@ describe('the end of a Filter request', () => {
 
 /** A response that is ended when a promise says so. */
 function later(res: http.ServerResponse, when: Promise<unknown>): http.ServerResponse {
-  const end = (content: string): void => void when.then(() => res.end(content))
-  return { end, writeHead: (status: number) => ({ end: res.writeHead(status) && end }) } as unknown as http.ServerResponse
+  const held = {
+    end: (content: string): void => void when.then(() => res.end(content)),
+    writeHead(status: number) {
+      res.statusCode = status
+      return held
+    },
+  }
+  return held as unknown as http.ServerResponse
 }
 
 /** Resolves when a client that sends could not get rid of anything more for a while: the peer has stopped reading. */

@@ -28,7 +28,7 @@ export function startPrintedLighttpd(
         // Opened by www-data, like everything but the port and the pid file.
         giveToLighttpd(join(folder, 'error.log'))
         // A root of `undefined` is none on the command line.
-        const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options } as Partial<DeploymentOptions>)
+        const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options })
         install(files.map((file) => ({ ...file, text: change(file.text) })), folder, {
           '/var/log/lighttpd': folder,
           '/run/lighttpd.pid': join(folder, 'pid'),

@@ -256,11 +256,12 @@ function checkParams(params: ClientRequestOptions['params']): string[] {
 }
 
 /** What a Filter is told of its file, where `params` does not say it already. FCGI 6.4 */
-function addDataParams(params: string[], { role, data, dataLength, dataLastModified }: ClientRequestOptions): void {
-  if (role !== Role.FILTER) {
-    if ((data ?? dataLength ?? dataLastModified) === undefined) return
-    throw new OptionError('data, dataLength and dataLastModified are for the role Filter alone')
+function addDataParams(params: string[], options: ClientRequestOptions): void {
+  if (options.role !== Role.FILTER) {
+    refuseData(options)
+    return
   }
+  const { data, dataLength, dataLastModified } = options
   if (dataLength !== undefined && !(Number.isSafeInteger(dataLength) && dataLength >= 0)) {
     throw new OptionError(`dataLength must be a whole number of bytes, not ${String(dataLength)}`)
   }
@@ -268,6 +269,12 @@ function addDataParams(params: string[], { role, data, dataLength, dataLastModif
   if (seconds !== undefined && !(seconds >= 0)) throw new OptionError('dataLastModified must be a time since 1970')
   add(params, 'FCGI_DATA_LAST_MOD', seconds)
   add(params, 'FCGI_DATA_LENGTH', dataLength ?? lengthOf(data))
+}
+
+/** Types say so too, to those who have them. */
+function refuseData({ data, dataLength, dataLastModified }: { data?: unknown; dataLength?: unknown; dataLastModified?: unknown }): void {
+  if ((data ?? dataLength ?? dataLastModified) === undefined) return
+  throw new OptionError('data, dataLength and dataLastModified are for the role Filter alone')
 }
 
 function add(params: string[], name: string, value: number | undefined): void {

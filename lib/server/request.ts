@@ -372,9 +372,9 @@ export class Request implements SocketHost, StderrHost {
   }
 
   /** A fragment of DATA, or the end of the stream when it holds no bytes. */
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- only a Filter has a use for it
   dataRecord(_chunk: Buffer, _start: number, _end: number): void {
     this.checkDataOrder()
-    // Only a Filter has a use for it.
   }
 
   protected checkDataOrder(): void {

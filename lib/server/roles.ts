@@ -54,7 +54,7 @@ export class Roles {
     if (handler === undefined) return
     const { listener, messages } = handler
     const { req, res } = begin(host, messages, request, head, listener)
-    const result: unknown = listener.call(host.server, req, res as Parameters<http.RequestListener>[1])
+    const result: unknown = listener.call(host.server, req, res)
     if (isThenable(result)) void failWith(result, request)
   }
 }
