@@ -111,6 +111,12 @@ function createApp(create: Framework, options: SendfileOptions | undefined): htt
       read(fd, buffer, at, length, position, (error, count) => done(error, count, buffer.fill('*', at, at + count)))
     createReadStream(join(files, 'big.bin'), { fs: { open, close, read: masked } } as object).pipe(piped(res))
   })
+  app.get('/own-push', (_req, res) => {
+    const file = createReadStream(join(files, 'big.bin'))
+    const { push } = file
+    file.push = (chunk: Buffer | null) => push.call(file, chunk && chunk.fill('*'))
+    file.pipe(piped(res))
+  })
   app.get('/piped-and-more', (_req, res) => {
     const first = createReadStream(join(files, 'big.bin'))
     first.pipe(piped(res), { end: false })
@@ -215,6 +221,7 @@ function itSends(subject: () => Subject): void {
     ['/piped-and-more'],
     ['/part'],
     ['/other-fs'],
+    ['/own-push'],
   ])('%s is the application\'s', async (path) => {
     expect(await same(path)).toBeUndefined()
   })

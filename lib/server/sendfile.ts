@@ -1,7 +1,7 @@
 // Hands files that an application streams to its client over to the web server, which sends them without node. Knows which responses
 // are the same either way; whatever is not, the application sends as if this were not there.
 
-import fs, { fstatSync, ReadStream, type Stats } from 'node:fs'
+import { fstatSync, open, read, ReadStream, type Stats } from 'node:fs'
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { OptionError } from '../errors'
 import { loadedApplication } from './on-demand'
@@ -174,6 +174,7 @@ function isUntouched(source: ReadStream): boolean {
   return (
     typeof source.path === 'string' &&
     source._read === ReadStream.prototype._read &&
+    source.push === ReadStream.prototype.push &&
     isOfDisk(source) &&
     source.readableEncoding === null &&
     source.bytesRead === 0 &&
@@ -188,7 +189,8 @@ function isUntouched(source: ReadStream): boolean {
 /** Not of another `fs` that createReadStream() was given: what that has under a path is not what is there. Node keeps it under a symbol. */
 function isOfDisk(source: ReadStream): boolean {
   const symbol = Object.getOwnPropertySymbols(source).find(({ description }) => description === 'kFs')
-  return symbol !== undefined && (source as unknown as Record<symbol, unknown>)[symbol] === fs
+  const fs = symbol && (source as unknown as Record<symbol, { open?: unknown; read?: unknown } | undefined>)[symbol]
+  return fs?.open === open && fs.read === read
 }
 
 /** A stream can be made of a file that is open already, and then its path says nothing. */
