@@ -135,6 +135,22 @@ describe('which requests are upgraded', () => {
     expect(served.log.sort()).toEqual(['FCGI_ERR_NO_UPGRADE', 'request GET false'])
   })
 
+  it('STDIN ends while other code keeps the event loop: the end is read before there is a doubt', async () => {
+    const served = await serveUpgrades()
+    const accepted = once(served.server, 'connection') as Promise<[net.Socket]>
+    const client = await served.client()
+    const [transport] = await accepted
+    client.send(ask(1, { ...UPGRADE, SERVER_SOFTWARE: 'nginx/1.22.1', HTTP_UPGRADE: 'websocket' }))
+    await until('the params', () => transport.bytesRead > 0)
+    // Behind which timers come first.
+    await new Promise(setImmediate)
+    client.send(stdin(1))
+    const kept = performance.now()
+    while (performance.now() - kept < 150);
+    expect((await client.response(1)).body.toString()).toBe('an ordinary answer')
+    expect(served.log.sort()).toEqual(['FCGI_ERR_NO_UPGRADE', 'request GET false'])
+  })
+
   it('without a listener of the report, one warning names the web server and what can pass WebSockets on', async () => {
     const served = await serve((_req, res) => res.end())
     served.server.on('upgrade', () => undefined)

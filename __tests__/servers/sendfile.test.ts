@@ -2,7 +2,7 @@
 // file. What may differ is named here, and in docs/sendfile.md.
 
 import { once } from 'node:events'
-import { createReadStream, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { close, createReadStream, mkdirSync, open, read, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -105,6 +105,22 @@ function createApp(create: Framework, options: SendfileOptions | undefined): htt
     file.on('open', () => file.pipe(piped(res)))
   })
   app.get('/piped-without-type', (_req, res) => void createReadStream(join(files, 'big.bin')).pipe(res))
+  const part = (res: http.ServerResponse, start: number, end: number): void => {
+    piped(res).setHeader('Content-Range', `bytes ${start}-${end}/${BIG}`).setHeader('Content-Length', end - start + 1).statusCode = 206
+    createReadStream(join(files, 'big.bin'), { start, end }).pipe(res)
+  }
+  app.get('/part', (_req, res) => part(res, 0, 99_999))
+  app.get('/other-fs', (_req, res) => {
+    const masked = (fd: number, buffer: Buffer, at: number, length: number, position: number | null, done: (error: Error | null, count: number, buffer: Buffer) => void): void =>
+      read(fd, buffer, at, length, position, (error, count) => done(error, count, buffer.fill('*', at, at + count)))
+    createReadStream(join(files, 'big.bin'), { fs: { open, close, read: masked } } as object).pipe(piped(res))
+  })
+  app.get('/own-push', (_req, res) => {
+    const file = createReadStream(join(files, 'big.bin'))
+    const { push } = file
+    file.push = (chunk: Buffer | null) => push.call(file, chunk && chunk.fill('*'))
+    file.pipe(piped(res))
+  })
   app.get('/piped-and-more', (_req, res) => {
     const first = createReadStream(join(files, 'big.bin'))
     first.pipe(piped(res), { end: false })
@@ -207,6 +223,9 @@ function itSends(subject: () => Subject): void {
     ['/not-found-page'],
     ['/piped-without-type'],
     ['/piped-and-more'],
+    ['/part'],
+    ['/other-fs'],
+    ['/own-push'],
   ])('%s is the application\'s', async (path) => {
     expect(await same(path)).toBeUndefined()
   })
@@ -237,6 +256,14 @@ function itSends(subject: () => Subject): void {
 
     it.each(['bytes=0-1,5-6', 'bytes=5-1', 'bytes=150000-', 'lines=1-2', 'bytes=', 'bytes=x-y', 'nonsense'])('%s is the application\'s', async (range) => {
       expect(await same('/static/big.bin', { Range: range })).toBeUndefined()
+    })
+
+    it('less than was asked for is the application\'s', async () => {
+      for (const range of ['bytes=0-', 'bytes=0-100000', 'bytes=50000-', 'bytes=-100000', 'bytes=0-99999,5-6']) {
+        expect(await same('/part', { Range: range })).toBeUndefined()
+      }
+      expect((await ask(subject().port, '/part', { Range: 'bytes=0-99999' })).body.length).toBe(100_000)
+      expect(told).toBe(`${subject().prefix}/big.bin`)
     })
 
     it('If-Range', async () => {

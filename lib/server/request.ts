@@ -421,8 +421,15 @@ export class Request implements SocketHost, StderrHost {
       this.upgrade(this.head)
     } else {
       this.phase = Phase.DOUBTING_UPGRADE
-      setTimeout(upgradeIfDoubted, UPGRADE_DOUBT_MS, this).unref()
+      setTimeout(doubtLater, UPGRADE_DOUBT_MS, this).unref()
     }
+  }
+
+  /** What came while other code kept the event loop is read first. Where nothing is read, there is nothing to conclude. */
+  doubtLater(): void {
+    if (this.phase !== Phase.DOUBTING_UPGRADE) return
+    if (this.host.isPaused) setTimeout(doubtLater, UPGRADE_DOUBT_MS, this).unref()
+    else setImmediate(upgradeIfDoubted, this)
   }
 
   /** Nothing more came: the web server waits for the answer. */
@@ -1130,6 +1137,10 @@ export function runIn<Arguments extends unknown[]>(context: AsyncResource | unde
 function throwLater(context: AsyncResource | undefined, error: unknown): void {
   if (context === undefined) process.nextTick(rethrow, error)
   else context.runInAsyncScope(() => process.nextTick(rethrow, error))
+}
+
+function doubtLater(request: Request): void {
+  request.doubtLater()
 }
 
 function upgradeIfDoubted(request: Request): void {

@@ -1,7 +1,7 @@
 // Hands files that an application streams to its client over to the web server, which sends them without node. Knows which responses
 // are the same either way; whatever is not, the application sends as if this were not there.
 
-import { fstatSync, ReadStream, type Stats } from 'node:fs'
+import { fstatSync, open, read, ReadStream, type Stats } from 'node:fs'
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import { OptionError } from '../errors'
 import { loadedApplication } from './on-demand'
@@ -100,7 +100,7 @@ class Offload {
     const software = softwareOf(req)
     if (software === undefined || !isPlain(req, res)) return
     const file = openable(source.path as string)
-    if (file === undefined || file.stat.size < this.minSize || !isSameFile(source, file.stat) || !isAllOf(res, source, file.stat.size)) return
+    if (file === undefined || file.stat.size < this.minSize || !isSameFile(source, file.stat) || !isAllOf(req, res, source, file.stat.size)) return
     const target = this.roots.target(file.path, /^apache\b/i.test(software))
     if (target === undefined || !this.isUnderstood(software) || !this.keepsHeaders(res, file, software)) return
     this.handOver(res, source, target)
@@ -174,6 +174,8 @@ function isUntouched(source: ReadStream): boolean {
   return (
     typeof source.path === 'string' &&
     source._read === ReadStream.prototype._read &&
+    source.push === ReadStream.prototype.push &&
+    isOfDisk(source) &&
     source.readableEncoding === null &&
     source.bytesRead === 0 &&
     source.readableLength === 0 &&
@@ -182,6 +184,13 @@ function isUntouched(source: ReadStream): boolean {
     source.listenerCount('data') === 1 &&
     source.listenerCount('readable') === 0
   )
+}
+
+/** Not of another `fs` that createReadStream() was given: what that has under a path is not what is there. Node keeps it under a symbol. */
+function isOfDisk(source: ReadStream): boolean {
+  const symbol = Object.getOwnPropertySymbols(source).find(({ description }) => description === 'kFs')
+  const fs = symbol && (source as unknown as Record<symbol, { open?: unknown; read?: unknown } | undefined>)[symbol]
+  return fs?.open === open && fs.read === read
 }
 
 /** A stream can be made of a file that is open already, and then its path says nothing. */
@@ -210,15 +219,22 @@ function isPlain({ headers }: IncomingMessage, res: ServerResponse): boolean {
 }
 
 /** The response is the whole file, or the one range of it that its head says. */
-function isAllOf(res: ServerResponse, source: ReadStream, size: number): boolean {
+function isAllOf({ headers }: IncomingMessage, res: ServerResponse, source: ReadStream, size: number): boolean {
   const extent = extentOf(source, size)
   if (extent === undefined) return false
   const { start, end } = extent
   const length = res.getHeader('Content-Length')
   if (length === undefined ? !endsWith(source) : Number(length) !== end - start + 1) return false
   const range = res.getHeader('Content-Range')
-  if (res.statusCode === 206) return range === `bytes ${start}-${end}/${size}`
+  if (res.statusCode === 206) return range === `bytes ${start}-${end}/${size}` && isAskedFor(extent, headers.range, size)
   return range === undefined && start === 0 && end === size - 1
+}
+
+/** An application may answer with less than was asked for, or with a part of its own choice: the web server would send more. */
+function isAskedFor({ start, end }: Extent, range: string | undefined, size: number): boolean {
+  const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? []
+  if (first === '') return last !== '' && start === size - Number(last) && end === size - 1
+  return start === Number(first) && end === (last === '' ? size - 1 : Math.min(Number(last), size - 1))
 }
 
 /** These properties are no part of node's documentation; without them nothing is handed over. */
