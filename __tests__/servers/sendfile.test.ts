@@ -113,7 +113,7 @@ function createApp(create: Framework, options: SendfileOptions | undefined): htt
   app.get('/other-fs', (_req, res) => {
     const masked = (fd: number, buffer: Buffer, at: number, length: number, position: number | null, done: (error: Error | null, count: number, buffer: Buffer) => void): void =>
       read(fd, buffer, at, length, position, (error, count) => done(error, count, buffer.fill('*', at, at + count)))
-    createReadStream(join(files, 'big.bin'), { fs: { open, close, read: masked } } as object).pipe(piped(res))
+    createReadStream(join(files, 'big.bin'), { fs: { open, close, read: masked } }).pipe(piped(res))
   })
   app.get('/own-push', (_req, res) => {
     const file = createReadStream(join(files, 'big.bin'))
