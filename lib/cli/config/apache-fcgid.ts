@@ -39,6 +39,8 @@ Options +ExecCGI
     SetHandler fcgid-script
 </Files>
 
+# Uploads above 128 kB are answered with 500 unless the host raises FcgidMaxRequestLen: it cannot be set here.
+
 # Apache keeps the header Authorization to itself unless it is handed on.
 SetEnvIf Authorization "(.+)" HTTP_AUTHORIZATION=$1
 
