@@ -130,7 +130,8 @@ describe('an Authorizer', () => {
       res.on('close', () => log.push('close'))
     })
     expect((await ask(served)).body).toHaveLength(0)
-    expect(log).toEqual(['drain', 'written', 'finish', 'end', 'close'])
+    // Which of the two is first depends on the line of Node.
+    expect([log.slice(0, 2), log.slice(2, 4).sort(), log.slice(4)]).toEqual([['drain', 'written'], ['end', 'finish'], ['close']])
   })
 
   it('can be asked again and again on a connection that is kept, beside Responders', async () => {
