@@ -25,6 +25,8 @@ export interface DaemonSetup {
   readonly ports: number
   /** Absent: a new one. A given one is not removed by `stop`. */
   readonly folder?: string
+  /** Makes the folder where none is given; it is removed by `stop`. Default: {@link newFolder}. */
+  readonly newFolder?: (name: string) => string
   /** Name in the folder of a file that the program writes when its ports are bound. */
   readonly pidFile?: string
   /** Name in the folder of the log that it writes besides stderr. */
@@ -38,7 +40,7 @@ export interface DaemonSetup {
 
 /** Starts a program and returns when every port accepts. */
 export async function startDaemon(name: string, setup: DaemonSetup): Promise<Daemon> {
-  const folder = setup.folder ?? newFolder(name)
+  const folder = setup.folder ?? (setup.newFolder ?? newFolder)(name)
   // Between finding a free port and the program binding it anyone may take it; then other ports are tried.
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts(setup.ports)
