@@ -43,6 +43,13 @@ async function seen(pairs: Pairs): Promise<http.IncomingMessage> {
 const fieldsOf = ({ head }: RawResponse): string[] => head.fields.map(([name, value]) => `${name}: ${value}`)
 
 describe('an Authorizer', () => {
+  it('decides on a WebSocket as on any request: it is no upgrade itself', async () => {
+    const served = await authorize((_req, res) => res.writeHead(403).end())
+    served.server.on('upgrade', never)
+    const response = await ask(served, { ...GET, HTTP_UPGRADE: 'websocket', HTTP_CONNECTION: 'Upgrade', HTTP_SEC_WEBSOCKET_KEY: 'dGhlIHNhbXBsZSBub25jZQ==' })
+    expect(response.head.status).toBe(403)
+  })
+
   it('grants access by 200', async () => {
     const response = await ask(await authorize((_req, res) => res.end()))
     expect(response.stdout.toString()).toBe('Status: 200 OK\r\n\r\n')

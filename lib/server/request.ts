@@ -311,7 +311,7 @@ export class Request implements SocketHost, StderrHost {
       return
     }
     this.bodyLeft = this.head.contentLength
-    if (this.head.upgrade && loadUpgrade().isUpgradeWanted(this.head, this.host.server)) {
+    if (this.head.upgrade && this.role === 'responder' && loadUpgrade().isUpgradeWanted(this.head, this.host.server)) {
       this.phase = Phase.AWAITING_UPGRADE
     } else if (this.head.bodyUnannounced && this.head.method !== 'GET' && !USUALLY_WITHOUT_BODY.has(this.head.method)) {
       this.phase = Phase.AWAITING_BODY
