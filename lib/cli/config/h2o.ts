@@ -17,6 +17,7 @@ function file(deployment: Deployment): string {
 user: debian-h2o
 access-log: "|rotatelogs -l -f -L /var/log/h2o/access.log -p /usr/share/h2o/compress_logs /var/log/h2o/access.log.%Y-%m-%d 86400"
 error-log: "|rotatelogs -l -f -L /var/log/h2o/error.log -p /usr/share/h2o/compress_logs /var/log/h2o/error.log.%Y-%m-%d 86400"
+# Started by hand, it needs -m master, as Debian's units have it: the user above may not write here.
 pid-file: /run/h2o.pid
 
 listen:
