@@ -1,4 +1,4 @@
-// The import directions of docs/design.md: errors <- protocol <- {server, client} and cgi <- {server, gateway}.
+// The import directions of docs/design.md: errors <- protocol <- {server, client}, cgi <- {server, gateway}, and the command behind all of them.
 // A folder may import only what stands to its left.
 const layer = (target, ...forbidden) => ({
   target: `./lib/${target}`,

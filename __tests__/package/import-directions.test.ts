@@ -42,6 +42,8 @@ const cases: [rule: string, filePath: string, imported: string, broken?: string]
   ['the server must not know the client', 'lib/server/server.ts', '../client', direction],
   ['the server must not know the gateway', 'lib/server/server.ts', '../gateway', direction],
   ['the gateway must not know the server', 'lib/gateway/index.ts', '../server/server', direction],
+  ['the server must not know the command', 'lib/server/server.ts', '../cli/version', direction],
+  ['the gateway must not know the command', 'lib/gateway/index.ts', '../cli/version', direction],
   ['the gateway may know the client', 'lib/gateway/index.ts', '../client'],
   ['the server may know protocol and the network', 'lib/server/server.ts', '../protocol/constants'],
 ]

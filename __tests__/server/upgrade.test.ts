@@ -529,27 +529,18 @@ describe('the end', () => {
     expect(log).toEqual(['socket finish', 'socket close'])
   })
 
-  it('a refusal closes the socket also where something came that nobody reads', async () => {
+  it.each([
+    ['a refusal', 401, (socket: net.Socket): void => void socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')],
+    ['an answer that is none', 500, (socket: net.Socket): void => void socket.write('no HTTP\r\n\r\n')],
+  ])('%s closes the socket also where something came that nobody reads', async (_what, status, answer) => {
     const served = await serveUpgrades()
     const client = await served.client()
     client.send(ask(), stdin(1, 'impatient'))
     const { socket } = await served.upgraded()
     await until('what was sent', () => socket.readableLength > 0)
     const over = once(socket, 'close')
-    socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')
-    expect((await client.response(1)).head.status).toBe(401)
-    await over
-  })
-
-  it('an answer that is none closes the socket as well', async () => {
-    const served = await serveUpgrades()
-    const client = await served.client()
-    client.send(ask(), stdin(1, 'impatient'))
-    const { socket } = await served.upgraded()
-    await until('what was sent', () => socket.readableLength > 0)
-    const over = once(socket, 'close')
-    socket.write('no HTTP\r\n\r\n')
-    expect((await client.response(1)).head.status).toBe(500)
+    answer(socket)
+    expect((await client.response(1)).head.status).toBe(status)
     await over
   })
 

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'express-fastcgi'
-import { gateway } from 'express-fastcgi/gateway'
+import { gateway, type GatewayOptions } from 'express-fastcgi/gateway'
 import { describeWithNewerLighttpd, startNewerLighttpd } from '../support/newer-lighttpd'
 
 interface Front {
@@ -41,42 +41,14 @@ const WAYS: readonly Way[] = [
     describe,
     holdsClientsBack: true,
     createServer: () => createServer(),
-    async start(server, folder) {
-      const path = join(folder, 'app')
-      await once(server.listen(path), 'listening')
-      const listener = gateway({ path }, { keepAlive: false })
-      const front = listener.listen(0, '127.0.0.1')
-      await once(front, 'listening')
-      return {
-        port: (front.address() as AddressInfo).port,
-        async stop() {
-          await listener.close()
-          front.closeAllConnections()
-          await once(front.close(), 'close')
-        },
-      }
-    },
+    start: behindGateway({ keepAlive: false }),
   },
   {
     name: 'FastCGI behind the gateway, several on one connection',
     describe,
     holdsClientsBack: true,
     createServer: () => createServer(),
-    async start(server, folder) {
-      const path = join(folder, 'app')
-      await once(server.listen(path), 'listening')
-      const listener = gateway({ path }, { multiplex: true, maxConnections: 2, maxRequestsPerConnection: 1_000 })
-      const front = listener.listen(0, '127.0.0.1')
-      await once(front, 'listening')
-      return {
-        port: (front.address() as AddressInfo).port,
-        async stop() {
-          await listener.close()
-          front.closeAllConnections()
-          await once(front.close(), 'close')
-        },
-      }
-    },
+    start: behindGateway({ multiplex: true, maxConnections: 2, maxRequestsPerConnection: 1_000 }),
   },
   {
     name: 'FastCGI behind lighttpd',
@@ -90,6 +62,25 @@ const WAYS: readonly Way[] = [
     },
   },
 ]
+
+/** A gateway in front of the application's unix socket. */
+function behindGateway(options: GatewayOptions): Way['start'] {
+  return async (server, folder) => {
+    const path = join(folder, 'app')
+    await once(server.listen(path), 'listening')
+    const listener = gateway({ path }, options)
+    const front = listener.listen(0, '127.0.0.1')
+    await once(front, 'listening')
+    return {
+      port: (front.address() as AddressInfo).port,
+      async stop() {
+        await listener.close()
+        front.closeAllConnections()
+        await once(front.close(), 'close')
+      },
+    }
+  }
+}
 
 /** What a test gets: the application's server, and where clients find it. */
 export class Route {

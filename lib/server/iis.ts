@@ -13,11 +13,6 @@ const name = findPipe()
 let isTaken = false
 if (name !== undefined) hideStandardInput()
 
-/** Whether IIS started this process: standard output and error lead nowhere then, and nobody reads FCGI_STDERR. */
-export function isUnderIIS(): boolean {
-  return name !== undefined
-}
-
 /** Name of the pipe that is file descriptor 0; undefined when IIS gave none, or when it is taken. */
 export function pipeOfIIS(): string | undefined {
   return isTaken ? undefined : name

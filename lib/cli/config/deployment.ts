@@ -1,6 +1,7 @@
 // What every configuration is made from: where the application is, where it listens, and where the site is.
 
 import { isAbsolute, resolve, win32 } from 'node:path'
+import { describeAddress } from '../../client/target'
 import { UsageError } from '../usage-error'
 
 /** Where the application listens. */
@@ -78,7 +79,7 @@ function socketPath(path: string): string {
 
 /** `HOST:PORT`, with brackets around an IPv6 address. */
 export function hostAndPort({ host, port }: Extract<ListenAddress, { kind: 'tcp' }>): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  return describeAddress({ host, port })
 }
 
 /** As FASTCGI_LISTEN and `listen()` take it. */
