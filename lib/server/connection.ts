@@ -13,6 +13,7 @@ import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../proto
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
 import { answerToHttp } from './http-guest'
+import { Taken, writeToHandle } from './handle-write'
 import { ChunkUse, expectNoDrain, readInto } from './node-internals'
 import type { LogHabits } from './log-habits'
 import { Request, type RequestHost } from './request'
@@ -111,6 +112,8 @@ export class Connection implements RequestHost {
   private controlBytes = 0
   private controlBacklog = 0
   private readonly flights: Flight[] = []
+  /** Bytes written past the stream of the transport that the operating system did not take at once: an upper bound. */
+  private pastStream = 0
   isReading = false
   /** Requests whose output is to be settled at the end of the chunk that is being read: nearly always one. */
   private settlingFirst: Request | undefined = undefined
@@ -504,11 +507,16 @@ export class Connection implements RequestHost {
   }
 
   private get outputBacklog(): number {
-    return this.transport.writableLength + this.writer.length
+    return this.waiting + this.writer.length
+  }
+
+  /** Bytes that the operating system has not taken. */
+  private get waiting(): number {
+    return this.transport.writableLength + this.pastStream
   }
 
   get isUncongested(): boolean {
-    return this.transport.writableLength === 0 && this.writer.length <= TAKEN_AT_ONCE
+    return this.waiting === 0 && this.writer.length <= TAKEN_AT_ONCE
   }
 
   get hasMuch(): boolean {
@@ -585,6 +593,16 @@ export class Connection implements RequestHost {
   private sendAtOnce(pieces: readonly Buffer[], before: Flight | undefined): void {
     const { transport } = this
     const first = pieces[0] ?? NOTHING
+    const taken = writeToHandle(transport, pieces)
+    if (taken === Taken.ALL) {
+      if (pieces.length === 1) this.writer.giveBack(first)
+      return
+    }
+    if (taken === Taken.PART) {
+      for (const piece of pieces) this.pastStream += piece.length
+      this.writeMark(before)
+      return
+    }
     if (pieces.length === 1) {
       transport.write(first)
     } else {
@@ -594,13 +612,17 @@ export class Connection implements RequestHost {
       transport.uncork()
     }
     if (transport.writableLength > 0) {
-      this.landing(before)
-      // A write of nothing, done when those before it are.
-      transport.write(NOTHING, this.onWritten)
+      this.writeMark(before)
     } else if (pieces.length === 1 && transport.write === writeOfSocket && isOfSystem(transport)) {
       // Not where somebody stands in between, who may look at it later.
       this.writer.giveBack(first)
     }
+  }
+
+  /** A write of nothing, done when those before it are. */
+  private writeMark(before: Flight | undefined): void {
+    this.landing(before)
+    this.transport.write(NOTHING, this.onWritten)
   }
 
   /** Sees to it that a write that is waited for has a flight, so that its callback never settles another one's. */
@@ -629,6 +651,7 @@ export class Connection implements RequestHost {
       else flight.request.settle(flight.bytes, flight.done, flight.context, error)
       if (flight.isLast) break
     }
+    if (this.flights.length === 0) this.pastStream = 0
     if (!this.isPaused) return
     if (this.outputBacklog <= MAX_OUTPUT_BACKLOG / 2) this.isHeldBack = false
     this.updateReading()
@@ -717,7 +740,7 @@ export class Connection implements RequestHost {
 
   private get canCloseAtOnce(): boolean {
     const { transport, host } = this
-    if (transport.writableLength > 0 || this.flights.length > 0 || !isOfSystem(transport)) return false
+    if (this.waiting > 0 || this.flights.length > 0 || !isOfSystem(transport)) return false
     // 'close' of a server comes behind that of its last response, which is still to come.
     return transport.listenerCount('finish') === 0 && !host.isClosing
   }
@@ -800,7 +823,7 @@ export class Connection implements RequestHost {
     for (const request of this.requests.all()) request.exchange?.socket.destroy()
     this.flush()
     this.breakNow()
-    if (this.transport.writableLength === 0) this.transport.destroy()
+    if (this.waiting === 0) this.transport.destroy()
     else this.transport.destroySoon()
     this.deadline = Math.min(this.deadline, performance.now() + LINGER_IDLE_MS)
   }
