@@ -176,6 +176,28 @@ describe('which requests are upgraded', () => {
     expect(served.log).toEqual(['request GET false'])
   })
 
+  it.each(['lighttpd/1.4.79', 'express-fastcgi gateway'])('%s can upgrade: STDIN that ends with the request is a client that ended its side', async (name) => {
+    const served = await serveUpgrades()
+    const client = await served.client()
+    client.send(ask(1, { ...UPGRADE, SERVER_SOFTWARE: name, HTTP_UPGRADE: 'websocket' }), stdin(1))
+    const { socket } = await served.upgraded()
+    await until('the end', () => socket.readableEnded)
+    socket.end(`${SWITCH}the last word`)
+    await client.response(1)
+    expect(output(client)).toBe(`${SWITCHED}the last word`)
+    expect(served.log).toEqual(['upgrade GET'])
+  })
+
+  it('nobody listens, and STDIN ends with the request: an ordinary request, and no report of a web server that can', async () => {
+    const served = await serve((req, res) => req.resume().on('end', () => res.end('read')))
+    const reports: unknown[] = []
+    served.server.on('requestError', (error) => reports.push(error))
+    const client = await served.client()
+    client.send(ask(1, { ...UPGRADE, HTTP_UPGRADE: 'websocket' }, true), stdin(1), ask(2, UPGRADE, true), stdin(2))
+    expect([(await client.response(1)).body.toString(), (await client.response(2)).body.toString()]).toEqual(['read', 'read'])
+    expect(reports).toEqual([])
+  })
+
   it('a web server of an unknown name, whose STDIN stays open', async () => {
     const served = await serveUpgrades()
     const client = await served.client()

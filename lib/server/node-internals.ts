@@ -283,7 +283,8 @@ const closeListener = ((): unknown => {
     on: (...args: unknown[]) => calls.push('on', ...args),
     removeListener: (...args: unknown[]) => calls.push('removeListener', ...args),
   }
-  const res = new http.ServerResponse(new http.IncomingMessage(new net.Socket())) as unknown as ResponseInternals & { assignSocket(socket: unknown): void }
+  // Not made by ServerResponse, whose constructor opens a span in the traces of node.http: it would be that of a request nobody sent.
+  const res = Object.setPrototypeOf(new http.OutgoingMessage(), http.ServerResponse.prototype) as ResponseInternals & { assignSocket(socket: unknown): void }
   res.assignSocket(socket)
   res.detachSocket(socket as unknown as net.Socket)
   const [, , listener] = calls

@@ -397,11 +397,7 @@ export class Request implements SocketHost, StderrHost {
     if (isEnd) this.stdinEnded = true
     if (this.isPending && this.head !== undefined) {
       if (this.phase !== Phase.AWAITING_BODY) {
-        if (!isEnd) {
-          this.upgrade(this.head)?.stdinRecord(chunk, start, end)
-          return
-        }
-        this.reportNoUpgrade(this.head)
+        if (this.isUpgradedBy(chunk, start, end, this.head)) return
       } else if (!isEnd) {
         // An upload whose length the web server did not know either, and did not mark (HTTP/2 without content-length).
         this.head.rawHeaders.push('Transfer-Encoding', 'chunked')
@@ -435,6 +431,26 @@ export class Request implements SocketHost, StderrHost {
   /** Nothing more came: the web server waits for the answer. */
   upgradeIfDoubted(): void {
     if (this.phase === Phase.DOUBTING_UPGRADE && this.head !== undefined) this.upgrade(this.head)
+  }
+
+  /**
+   * STDIN decides, by content that no ordinary request has, or by its end. The end means nothing where the web server can upgrade: the
+   * client ended its side together with the request.
+   *
+   * @returns false when it is to be dispatched as an ordinary request
+   */
+  private isUpgradedBy(chunk: Buffer, start: number, end: number, head: RequestHead): boolean {
+    const isEnd = start === end
+    if (isEnd && !loadUpgrade().passesUpgrades(head.serverSoftware)) {
+      this.reportNoUpgrade(head)
+      return false
+    }
+    // The end is for what the request becomes.
+    this.stdinEnded = false
+    const upgraded = this.upgrade(head)
+    if (upgraded === undefined) this.stdinEnded = isEnd
+    else upgraded.stdinRecord(chunk, start, end)
+    return true
   }
 
   /** @returns what goes on with the request; undefined when it stays an ordinary one, or is over */
