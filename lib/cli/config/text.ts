@@ -3,6 +3,7 @@
 import { dirname, posix } from 'node:path'
 import { UsageError } from '../usage-error'
 import { addressText, type Deployment } from './deployment'
+import { isInside } from './inside'
 
 /**
  * The comment at the top of a configuration.
@@ -65,7 +66,7 @@ export function without(pattern: RegExp, value: string, what: string, server: st
  */
 export function staticRoot({ root, serveRoot, app }: Deployment): string | undefined {
   if (!serveRoot) return undefined
-  if (root === '/' || app === root || app.startsWith(`${root}/`)) {
+  if (isInside(app, root)) {
     throw new UsageError(`--root ${root}: the application ${app} is in it, and everybody could read its source; put the static files into a folder of their own`)
   }
   return root
