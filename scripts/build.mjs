@@ -19,7 +19,7 @@ const command = 'cli/main'
 const chunks = {
   errors: ['errors'],
   // bench/micro.mjs measures these two by themselves.
-  cgi: ['cgi/request-head', 'cgi/response-head'],
+  cgi: ['cgi/request-head', 'cgi/response-head', 'cgi/server-software'],
   // What the gateway and the command share.
   'cgi/web-server': ['cgi/request-params', 'cgi/response-parser'],
   'protocol/codec': ['protocol/index'],

@@ -3,6 +3,7 @@
 
 import { fstatSync, open, read, ReadStream, type Stats } from 'node:fs'
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
+import { type WebServer, webServerOf } from '../cgi/server-software'
 import { OptionError } from '../errors'
 import { loadedApplication } from './on-demand'
 import type { SendfileHeader, SendfileMiddleware, SendfileOptions } from './sendfile'
@@ -11,11 +12,10 @@ import { type File, openable, Roots } from './sendfile-roots'
 /** A file that node reads in one piece. */
 const DEFAULT_MIN_SIZE = 65_536
 
-/** Which web servers understand a header, by SERVER_SOFTWARE. */
-const UNDERSTOOD_BY: Readonly<Record<SendfileHeader, RegExp>> = {
-  'X-Accel-Redirect': /^(?:nginx|openresty|tengine|angie|freenginx)\b/i,
-  'X-Sendfile': /^(?:lighttpd|apache)\b/i,
-  'X-LIGHTTPD-send-file': /^lighttpd\b/i,
+const UNDERSTOOD_BY: Readonly<Record<SendfileHeader, readonly WebServer[]>> = {
+  'X-Accel-Redirect': ['nginx'],
+  'X-Sendfile': ['lighttpd', 'apache'],
+  'X-LIGHTTPD-send-file': ['lighttpd'],
 }
 
 /** What nginx 1.22 takes over from a response with X-Accel-Redirect, or obeys itself. */
@@ -72,7 +72,7 @@ class Offload {
     if (software === undefined || !isPlain(req, res)) return
     const file = openable(source.path as string)
     if (file === undefined || file.stat.size < this.minSize || !isSameFile(source, file.stat) || !isAllOf(req, res, source, file.stat.size)) return
-    const target = this.roots.target(file.path, /^apache\b/i.test(software))
+    const target = this.roots.target(file.path, webServerOf(software) === 'apache')
     if (target === undefined || !this.isUnderstood(software) || !this.keepsHeaders(res, file, software)) return
     this.handOver(res, source, target)
   }
@@ -91,7 +91,8 @@ class Offload {
   }
 
   private isUnderstood(software: string): boolean {
-    if (UNDERSTOOD_BY[this.header].test(software)) return true
+    const server = webServerOf(software)
+    if (server !== undefined && UNDERSTOOD_BY[this.header].includes(server)) return true
     const who = software === '' ? 'no SERVER_SOFTWARE' : `SERVER_SOFTWARE ${software}`
     this.warn('', `${who}: sendfile() does not know it to understand ${this.header}, so the application sends its files itself`)
     return false
@@ -100,7 +101,7 @@ class Offload {
   private keepsHeaders(res: ServerResponse, { stat }: File, software: string): boolean {
     // Without one the web server would guess by the name of the file.
     if (!res.hasHeader('Content-Type')) return false
-    if (/^apache\b/i.test(software)) return !res.hasHeader('Content-Encoding')
+    if (webServerOf(software) === 'apache') return !res.hasHeader('Content-Encoding')
     if (!this.isOfNginx) return true
     const lost = res.getHeaderNames().find((name) => !this.keeps(name, res, stat))
     if (lost === undefined) return true
