@@ -40,7 +40,12 @@ export function comment(lines: readonly string[]): string {
 
 /** A word of a POSIX shell. */
 export function shellWord(text: string): string {
-  return /^[\w/.:,@%+=~[\]-]+$/.test(text) && !text.startsWith('~') ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return /^[\w/.:,@%+=~[\]-]+$/.test(text) && !text.startsWith('~') ? text : singleQuoted(text)
+}
+
+/** Nothing in it has a meaning, and a quote is written outside of it: in a POSIX shell, and for HAProxy. */
+export function singleQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** As in C and JSON, with backslashes before backslashes and quotes; only where that is needed. */
