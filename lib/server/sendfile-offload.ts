@@ -86,6 +86,8 @@ class Offload {
     res.statusCode = 200
     res.setHeader(this.header, target)
     if (this.isOfNginx) res.once('finish', () => this.warnOfLost(res))
+    // It still opens the file, which may be gone by then, and nobody listens to the errors of a stream that has ended.
+    source.on('error', () => undefined)
     // Nothing is read, and whoever waits for the end of the file sees it: send, and the callback of res.sendFile(), among others.
     source.push(null)
   }
