@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino'
 import { type Locals } from './layout'
 import { Meter } from './meter'
 import { downloadPages } from './pages/download'
+import { echoPages } from './pages/echo'
 import { errorPages, errorView, notFound } from './pages/errors'
 import { inspectorPages } from './pages/inspector'
 import { livePages } from './pages/live'
@@ -52,6 +53,7 @@ export function createApp(options: DemoOptions = {}): Express {
   app.use(uploadPages(stopping))
   app.use(livePages(meter, stopping))
   app.use(downloadPages())
+  app.use(echoPages())
   app.use(sessionPages())
   app.use(errorPages())
   app.use(notFound)

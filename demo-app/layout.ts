@@ -8,6 +8,7 @@ const sections = [
   ['/upload', 'Upload'],
   ['/live', 'Live'],
   ['/download', 'Download'],
+  ['/echo', 'Echo'],
   ['/session', 'Session'],
   ['/errors', 'Errors'],
 ] as const

@@ -9,6 +9,7 @@ import { gateway } from 'express-fastcgi/gateway'
 import { type Logger, pino } from 'pino'
 import { createApp } from './app'
 import { findNginx, startNginx } from './nginx'
+import { echoSockets } from './pages/echo'
 import { findFreePort, listenOnFreePort } from './ports'
 
 const GRACE_MS = 2000
@@ -54,7 +55,7 @@ async function closeServer(server: HttpServer): Promise<void> {
 async function startGateway(socketPath: string, port: number): Promise<Front> {
   // Uploads and event streams take as long as they take, in both directions.
   const listener = gateway({ path: socketPath }, { timeoutMs: 0 })
-  const server = createServer({ requestTimeout: 0 }, listener)
+  const server = createServer({ requestTimeout: 0 }, listener).on('upgrade', listener.upgrade)
   const close = async (): Promise<void> => {
     await closeServer(server)
     await listener.close()
@@ -84,6 +85,7 @@ export async function start(options: StartOptions): Promise<Demo> {
   }
   try {
     const application = listen(createApp({ metaVariables: cgiParams, logger, stopping: stopping.signal }), { path: socketPath })
+    echoSockets(application, stopping.signal)
     await once(application, 'listening')
     steps.push(() => closeServer(application))
     const front = await startFront(options, folder, socketPath)

@@ -12,14 +12,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
 const entries = ['client/index', 'gateway/index', 'protocol/index', 'register', 'index']
 /** No entry points, but required while the process runs: lib/server/on-demand.ts. */
-const onDemand = ['server/application', 'server/roles', 'server/upgrade']
+const onDemand = ['server/application', 'server/roles', 'server/sendfile-offload', 'server/upgrade']
 /** The program of package.json's `bin`: nobody imports it. */
 const command = 'cli/main'
 /** Files beside those that rollup makes by itself, with the modules they are made of; what these import goes with them. */
 const chunks = {
   errors: ['errors'],
   // bench/micro.mjs measures these two by themselves.
-  cgi: ['cgi/request-head', 'cgi/response-head'],
+  cgi: ['cgi/request-head', 'cgi/response-head', 'cgi/server-software'],
   // What the gateway and the command share.
   'cgi/web-server': ['cgi/request-params', 'cgi/response-parser'],
   'protocol/codec': ['protocol/index'],

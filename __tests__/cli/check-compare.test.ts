@@ -1,5 +1,5 @@
 // What `check --via` makes of the difference between what was sent and what was seen.
-import { advice, type Topic, webServerOf } from '../../lib/cli/check/advice'
+import { advice, type Topic } from '../../lib/cli/check/advice'
 import { compare, type Sent } from '../../lib/cli/check/compare'
 import { type CheckEcho } from '../../lib/server/check-echo'
 
@@ -37,15 +37,6 @@ it.each<[string, Partial<CheckEcho>, Partial<Sent>, string[]]>([
   ['another client', { remoteAddress: '127.0.0.1' }, {}, ['client note']],
   ['the same client as IPv6 writes it', { remoteAddress: '::ffff:10.0.0.1' }, {}, []],
 ])('%s', (_what, changes, asked, expected) => expect(notOk(changes, asked)).toEqual(expected))
-
-it.each([
-  ['nginx/1.22.1', 'nginx'],
-  ['Apache/2.4.71 (Debian)', 'apache'],
-  ['Microsoft-IIS/10.0', 'microsoft-iis'],
-  ['HAProxy 2.6.12-1', 'haproxy'],
-  ['something', undefined],
-  [undefined, undefined],
-])('%s is %s', (software, server) => expect(webServerOf(software)).toBe(server))
 
 it('there is a line to change for every topic, with the web server known or not', () => {
   const topics: readonly Topic[] = ['params', 'authorization', 'host', 'underscores', 'scheme', 'uri', 'encodedSlash', 'bodyLimit', 'buffering', 'gateway']

@@ -75,6 +75,11 @@ describe('an application that answers', () => {
     expect(finding.change).toContain('--timeout')
   })
 
+  it('is waited for however long that is to be', async () => {
+    await listening(createServer((_req, res) => res.end('hello')))
+    expect(verdicts(await check(path, { timeoutMs: 2 ** 31 - 1 })).at(-1)).toBe('request ok')
+  })
+
   it('and never ends its answer, fails', async () => {
     await listening(createServer((_req, res) => {
       const timer = setInterval(() => res.write('x'), 10)
@@ -149,6 +154,11 @@ describe('what answers', () => {
   it('a broken record', async () => {
     await listening(net.createServer((socket) => socket.write(Buffer.from('0109000000ff0000', 'hex'))))
     expect(last(await check(path, { timeoutMs: 100 }))).toMatchObject({ verdict: 'fail' })
+  })
+
+  it('a GET_VALUES_RESULT with pairs that are none', async () => {
+    await listening(net.createServer((socket) => socket.write(Buffer.from('010a0000000200000501', 'hex'))))
+    expect(last(await check(path))).toMatchObject({ step: 'protocol', verdict: 'fail', text: expect.stringContaining('neither FastCGI nor HTTP') })
   })
 })
 
@@ -242,6 +252,8 @@ describe('the command', () => {
     [['--via', 'ftp://x/'], 'http://'],
     [['--via', 'nonsense'], 'URL'],
     [['--via', 'http://127.0.0.1:1/'], 'FASTCGI_CHECK_TOKEN'],
+    [['--via', 'http://user:password@127.0.0.1:1/'], 'a user and password are not sent'],
+    [['--via', 'http://127.0.0.1:1/?a=b'], 'give the path alone'],
     [['/x', '--frobnicate'], 'unknown option'],
   ])('%j is wrong usage, and says why', async (args, why) => {
     const { status, stderr, stdout } = await command(['check', ...args])

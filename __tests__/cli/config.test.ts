@@ -1,10 +1,11 @@
 // The command `express-fastcgi config` as a process: what it prints, what it writes, how it ends.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { configCommand } from '../../lib/cli/config/command'
 import { configurations } from '../../lib/cli/config/configurations'
+import { printedFile } from '../servers/printed'
 import { printed } from '../support/printed'
 
 const root = resolve(__dirname, '../..')
@@ -76,6 +77,7 @@ describe('what cannot be is refused in words that name it', () => {
     ['a socket path that is too long', ['nginx', '--listen', `/run/${'x'.repeat(110)}`], /at most 107 bytes/],
     ['a folder as socket', ['nginx', '--listen', '/run/'], /no slash at its end/],
     ['a line break in a path', ['nginx', '--listen', '/run/a\n}'], /--listen: a path with control characters/],
+    ['a line break of YAML in a path', ['h2o', '--listen', '/run/a\u2028b'], /--listen: a path with control characters/],
     ['port 0 of the web server', ['nginx', '--port', '0'], /--port: a port is/],
     ['a port that is no number', ['nginx', '--port', '80;'], /--port: a port is .* not "80;"/],
     ['a name with a blank', ['nginx', '--name', 'a b'], /--name "a b" is no host name/],
@@ -95,6 +97,48 @@ describe('what cannot be is refused in words that name it', () => {
     // Not each in a process of its own, which takes its time.
     const command = configCommand().exitOverride().configureOutput({ writeErr: () => undefined })
     await expect(command.parseAsync(args, { from: 'user' })).rejects.toThrow(message)
+  })
+})
+
+describe('the source of the application is not handed out where a link hides that it is in the folder', () => {
+  const home = join(folder, 'home')
+  const app = join(home, 'public_html', 'app', 'server.js')
+  const link = join(home, 'www')
+
+  beforeAll(() => {
+    mkdirSync(dirname(app), { recursive: true })
+    writeFileSync(join(dirname(app), 'package.json'), '{}')
+    symlinkSync('public_html', link)
+  })
+
+  it.each(['nginx', 'caddy'])('%s refuses', (server) => {
+    expect(() => printed(server, { root: link, app })).toThrow('everybody could read its source')
+    expect(() => printed(server, { root: dirname(dirname(app)), app: join(link, 'app', 'not there yet.js') })).toThrow('everybody could read its source')
+  })
+
+  it('the .htaccess of shared hosting has Apache serve no file', () => {
+    expect(printedFile('apache-fcgid', '.htaccess', { root: link, app })).toContain('Apache serves no file at all')
+    expect(printedFile('apache-fcgid', '.htaccess', { root: join(link, 'static'), app })).not.toContain('Apache serves no file at all')
+  })
+})
+
+describe('standard output that takes nothing', () => {
+  const options = { cwd: folder, encoding: 'utf8' } as const
+  const program = join(root, 'dist/cli/main.js')
+
+  it('a reader that leaves is no error', () => {
+    const { status, stderr } = spawnSync('sh', ['-c', '"$@" | head -c 1 >/dev/null; "$@" | true', 'sh', process.execPath, program, 'config', 'nginx'], options)
+    expect([status, stderr]).toEqual([0, ''])
+  })
+
+  it('a full disk is told in one line', () => {
+    const full = openSync('/dev/full', 'w')
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [program, 'config', 'nginx'], { ...options, stdio: ['ignore', full, 'pipe'] })
+      expect([status, stderr]).toEqual([2, expect.stringMatching(/^express-fastcgi: standard output: ENOSPC.*\n$/)])
+    } finally {
+      closeSync(full)
+    }
   })
 })
 

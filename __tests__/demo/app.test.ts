@@ -22,6 +22,7 @@ const pages = [
   ['/upload', 'Upload, watched from both ends'],
   ['/live', 'Live, two events a second'],
   ['/download', 'Download, at your pace'],
+  ['/echo', 'Echo, over a WebSocket'],
   ['/session', 'Session and cookies'],
   ['/errors', 'Errors, on purpose'],
 ] as const
@@ -55,7 +56,7 @@ describe.each([
     it.each(pages)('%s links under the prefix the site is mounted at', async (path) => {
       const parent = express().use('/demo', createApp())
       const { text } = await request(through(parent)).get(`/demo${path}`).expect(200)
-      const links = [...text.matchAll(/ (?:href|src|action|data-action|data-events|data-ping|data-block)="([^"]*)"/g)].map(([, link]) => link)
+      const links = [...text.matchAll(/ (?:href|src|action|data-action|data-events|data-ping|data-block|data-socket)="([^"]*)"/g)].map(([, link]) => link)
       expect(links.length).toBeGreaterThan(8)
       expect(links.filter((link) => link !== '#main' && link?.startsWith('/demo/') !== true)).toEqual([])
     })

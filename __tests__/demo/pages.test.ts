@@ -16,6 +16,7 @@ const pages = [
   ['/upload', 'Upload', 'Upload, watched from both ends'],
   ['/live', 'Live', 'Live, two events a second'],
   ['/download', 'Download', 'Download, at your pace'],
+  ['/echo', 'Echo', 'Echo, over a WebSocket'],
   ['/session', 'Session', 'Session and cookies'],
   ['/errors', 'Errors', 'Errors, on purpose'],
 ] as const
@@ -102,6 +103,36 @@ function visit(front: StartOptions['front'], serverSoftware: RegExp): void {
       })
     })
   }
+
+  describe('echo', () => {
+    const say = async (page: Page, message: string): Promise<void> => {
+      await page.fill('#say input', message)
+      await page.click('#say button')
+    }
+
+    if (front === 'gateway') {
+      it('brings back what is said, over one connection', async () => {
+        const { page, problems } = await newPage()
+        const sockets: string[] = []
+        page.on('websocket', (socket) => sockets.push(socket.url()))
+        await page.goto('/echo')
+        for (const message of ['hello', 'ü']) {
+          await say(page, message)
+          await untilText(page, '#answer', new RegExp(`^${message}$`))
+        }
+        expect(await text(page, '#state')).toBe('connected')
+        expect(sockets).toEqual([`ws://127.0.0.1:${demo.port}/echo/socket`])
+        expect(problems).toEqual([])
+      })
+    } else {
+      it('says that no WebSocket gets through', async () => {
+        const { page } = await newPage()
+        await page.goto('/echo')
+        await say(page, 'hello')
+        await untilText(page, '#state', /^no WebSocket gets through here$/)
+      })
+    }
+  })
 
   describe('request inspector', () => {
     it('shows what Express sees beside what crossed FastCGI', async () => {

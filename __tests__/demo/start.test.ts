@@ -6,6 +6,7 @@ import { get } from 'node:http'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { pino } from 'pino'
+import { WebSocket } from 'ws'
 import { findNginx, startNginx } from '../../demo-app/nginx'
 import { type Demo, start, type StartOptions } from '../../demo-app/start'
 import { describeWith, findProgram } from '../support/need'
@@ -46,6 +47,19 @@ describe.each<StartOptions['front']>(findProgram('nginx') === undefined ? ['gate
     expect(existsSync(path.dirname(demo.socketPath))).toBe(false)
     await expect(fetch(demo.url)).rejects.toThrow()
   })
+})
+
+it.each(['answers the end of the connection', 'does not'])('an open WebSocket, whose client %s, does not hold the demo open', async (how) => {
+  const demo = await start({ port: 0, front: 'gateway', logger })
+  const socket = new WebSocket(`${demo.url.replace('http', 'ws')}echo/socket`)
+  await once(socket, 'open')
+  socket.send('hello')
+  expect(String((await once(socket, 'message'))[0])).toBe('hello')
+  if (how === 'does not') socket.pause()
+  const closed = once(socket, 'close')
+  await demo.close()
+  socket.resume()
+  await closed
 })
 
 /** What does not matter when nginx does not start. */

@@ -80,6 +80,20 @@ describe('a request through the gateway', () => {
   })
 
   it.each([
+    ['in one record', [Buffer.from('Status: 200 Gr\xfcn\nX-Long: no\n\nbody', 'latin1')]],
+    ['in two', [Buffer.from('Status: 200 Gr\xfcn\nX-Long: no\n\n', 'latin1'), Buffer.from('body')]],
+  ])('keeps the bytes of a reason phrase that is no ASCII, head and body %s', async (_how, pieces) => {
+    const { listener } = await start(async (peer) => {
+      await peer.request()
+      for (const piece of pieces) peer.write(record(6, 1, piece))
+      peer.write(record(6, 1), end(1))
+    })
+    const { port } = await serve(listener)
+    const res = await get(port)
+    expect([res.statusMessage, (await res.toArray()).join('')]).toEqual(['Gr\xfcn', 'body'])
+  })
+
+  it.each([
     ['HEAD', 'HEAD', '200 OK', '5'],
     ['204', 'GET', '204 No Content', undefined],
     ['304', 'GET', '304 Not Modified', '5'],

@@ -1,38 +1,33 @@
 // socket.io over long polling, the transport that needs no upgrade: the server attached as under node:http, the client its own.
 import { once } from 'node:events'
 import { Server, type Socket as ServerSocket } from 'socket.io'
-import { io as connect, type Socket } from 'socket.io-client'
+import { type Socket } from 'socket.io-client'
 import { pattern } from '../servers/app'
+import { SocketIoClients } from '../support/socket-io'
 import { deferred, until } from '../support/wait'
 import { describeRoutes } from './routes'
 
 describeRoutes('socket.io by long polling', (route) => {
   let io: Server
-  const clients: Socket[] = []
+  const clients = new SocketIoClients()
 
   beforeAll(() => {
     io = new Server(route.server)
   })
   afterEach(() => {
-    for (const client of clients.splice(0)) client.disconnect()
+    clients.disconnect()
     io.removeAllListeners('connection')
   })
   afterAll(() => io.engine.close())
 
-  async function join(options: Parameters<typeof connect>[1] = { transports: ['polling'] }): Promise<Socket> {
-    const client = connect(route.url(), { forceNew: true, reconnection: false, ...options })
-    clients.push(client)
-    await new Promise<void>((resolve, reject) => client.once('connect', resolve).once('connect_error', reject))
-    return client
-  }
+  const join = (options: Parameters<typeof clients.join>[1] = { transports: ['polling'] }): Promise<Socket> => clients.join(route.url(), options)
 
   it('messages go both ways, with acknowledgements', async () => {
     io.on('connection', (socket) => {
       socket.on('ask', (text: string, answer: (text: string) => void) => answer(`you said ${text}`))
       socket.emit('welcome', socket.handshake.address, socket.handshake.secure, { a: ['ü'] })
     })
-    const connecting = connect(route.url(), { forceNew: true, reconnection: false, transports: ['polling'] })
-    clients.push(connecting)
+    const connecting = clients.connect(route.url(), { transports: ['polling'] })
     const [address, isSecure, object] = await new Promise<unknown[]>((resolve) => connecting.once('welcome', (...args) => resolve(args)))
     expect([address, isSecure, object]).toEqual(['127.0.0.1', false, { a: ['ü'] }])
     expect(await connecting.emitWithAck('ask', 'hello')).toBe('you said hello')
@@ -129,8 +124,7 @@ describeRoutes('socket.io by long polling', (route) => {
   route.itWithoutUpgrade('an attempt to upgrade fails quietly, and polling goes on', async () => {
     io.on('connection', (socket) => socket.on('ask', (answer: (text: string) => void) => answer('still here')))
     const failed = deferred()
-    const client = connect(route.url(), { forceNew: true, reconnection: false })
-    clients.push(client)
+    const client = clients.connect(route.url())
     client.io.once('open', () => client.io.engine.once('upgradeError', () => failed.resolve()))
     await failed.promise
     expect([await client.emitWithAck('ask'), client.io.engine.transport.name]).toEqual(['still here', 'polling'])

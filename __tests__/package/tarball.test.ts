@@ -1,6 +1,6 @@
 // The package as npm would publish it, used the ways its users will: installed from the tarball, imported and required,
 // type-checked by their compilers. Nothing here reads lib/.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { run, succeed } from './run'
@@ -35,7 +35,7 @@ describe('what is in the tarball', () => {
     const modules = ['index', 'client/index', 'gateway/index', 'protocol/index', 'register'].flatMap((entry) =>
       ['.js', '.mjs', '.node.mjs', '.d.mts'].map((end) => `dist/${entry}${end}`),
     )
-    const parts = ['errors', 'cgi', 'cgi/web-server', 'protocol/codec', 'client/client', 'cli/main', ...['server', 'application', 'roles', 'upgrade'].map((name) => `server/${name}`)]
+    const parts = ['errors', 'cgi', 'cgi/web-server', 'protocol/codec', 'client/client', 'cli/main', ...['server', 'application', 'roles', 'sendfile-offload', 'upgrade'].map((name) => `server/${name}`)]
     const shared = parts.map((name) => `dist/${name}.js`)
     expect(packed).toEqual([...types, ...modules, ...shared, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].sort())
   })
@@ -118,6 +118,37 @@ it.each([
   const socket = join(folder, 'app.sock')
   writeFileSync(app, `${importHttp}\nconst server = http.createServer().listen(3000, () => { console.log(server.address()); server.close() })`)
   expect(await succeed('/usr/bin/env', [`FASTCGI_LISTEN=${socket}`, process.execPath, flag, preload, app], folder)).toBe(`${socket}\n`)
+})
+
+describe.each([
+  ['mjs', "import express from 'express'; import { createServer, sendfile } from 'express-fastcgi'; import { createClient } from 'express-fastcgi/client'"],
+  ['cjs', "const express = require('express'); const { createServer, sendfile } = require('express-fastcgi'); const { createClient } = require('express-fastcgi/client')"],
+])('sendfile() in an app.%s', (extension, imports) => {
+  it('hands over the files of express.static, and refuses what cannot be at once', async () => {
+    const app = join(folder, `sendfile.${extension}`)
+    const files = join(folder, 'files')
+    mkdirSync(files, { recursive: true })
+    writeFileSync(join(files, 'large.bin'), Buffer.alloc(100_000))
+    writeFileSync(
+      app,
+      `${imports.replace(/'express'/, JSON.stringify(join(root, 'node_modules/express/index.js')))}
+       const [files, socket] = process.argv.slice(2)
+       try { sendfile({ header: 'X-Sendfile', roots: [] }) } catch ({ code }) { console.log(code) }
+       const app = express()
+       app.use(sendfile({ header: 'X-Accel-Redirect', roots: { [files]: '/protected' }, headers: ['ETag', 'Vary'] }), express.static(files))
+       const server = createServer(app).listen(socket, async () => {
+         const client = createClient(socket)
+         const params = { REQUEST_METHOD: 'GET', REQUEST_URI: '/large.bin', SERVER_PROTOCOL: 'HTTP/1.1', SERVER_SOFTWARE: 'nginx/1.22.1' }
+         client.request({ params }).stdout.setEncoding('latin1').toArray().then(async (pieces) => {
+           const answer = pieces.join('')
+           console.log(/^X-Accel-Redirect: .*$/im.exec(answer)?.[0], answer.slice(answer.indexOf('\\r\\n\\r\\n') + 4).length)
+           await client.close()
+           server.close()
+         })
+       })`,
+    )
+    expect(await succeed(process.execPath, [app, files, join(folder, 'app.sock')], folder)).toBe('FCGI_ERR_OPTION\nX-Accel-Redirect: /protected/large.bin 0\n')
+  })
 })
 
 it('the main entry point has the names of the README', async () => {

@@ -51,6 +51,28 @@ it.each([
   expect([await child.exit(), child.stderr]).toEqual([0, ''])
 })
 
+it('a server that the application has closed by then: its requests are answered, too', async () => {
+  const path = workshop.path('closed.sock')
+  const child = workshop.run(
+    `${slow}
+     const { getConnections } = server
+     server.getConnections = (done) => getConnections.call(server, (error, count) => report('connections', count, done(error, count)))
+     server.on('request', () => server.close())`,
+    { env: { FASTCGI_LISTEN: path } },
+  )
+  await child.report('listening')
+  const client = await connect(path)
+  client.send(ask('/slow'))
+  await child.report('begun')
+  while (!(await refused(path)));
+  child.process.kill('SIGTERM')
+  // All that can be seen of the signal.
+  expect(await child.report('connections')).toBe(1)
+  child.process.kill('SIGUSR2')
+  expect((await client.response(1)).body.toString()).toBe('slow')
+  expect([await child.exit(), child.stderr]).toEqual([0, ''])
+})
+
 it('an idle process ends; timers and the like do not keep it', async () => {
   const path = workshop.path('idle.sock')
   const child = workshop.run(`${slow}; setInterval(() => undefined, 1000); process.on('exit', () => report('exit'))`, { env: { FASTCGI_LISTEN: path } })

@@ -12,7 +12,7 @@ import { Random } from '../protocol/random'
 import { begin, params, stdin } from '../support/fcgi-bytes'
 import type { RawResponse } from '../support/raw-client'
 import { GET, serve, stopAll } from '../support/serve'
-import { until } from '../support/wait'
+import { deferred, until } from '../support/wait'
 
 const NGINX = { SERVER_SOFTWARE: 'nginx/1.22.1' }
 const LIGHTTPD = { SERVER_SOFTWARE: 'lighttpd/1.4.69' }
@@ -364,6 +364,16 @@ describe('a file that is handed over', () => {
     for (let id = 1; id <= 200; id++) web.send(begin(id, { keep: true }), params(id, { ...GET, ...NGINX }), stdin(id))
     for (let id = 1; id <= 200; id++) expect((await web.response(id)).body).toHaveLength(0)
     await until('every file to be closed', () => openFiles() <= before)
+  })
+
+  it('may be gone before its stream has opened it: that ends no process', async () => {
+    const closed = deferred()
+    const { head } = await ask(accel(), (_req, res) => {
+      createReadStream(join(root, 'file')).on('close', () => closed.resolve()).pipe(res)
+      rmSync(join(root, 'file'))
+    })
+    expect(head.headers.get('x-accel-redirect')).toBe('/protected/file')
+    await closed.promise
   })
 
   it('of a client that leaves at once does no harm', async () => {

@@ -253,9 +253,10 @@ describe('mount', () => {
     const warnings: unknown[][] = []
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation((...args: unknown[]) => void warnings.push(args))
     const { client } = await serve((req, res) => res.end(req.url), { mount: '/app' })
-    for (const uri of ['/app/a', '/other', `/${'x'.repeat(500)}`]) {
-      const web = await client()
-      web.send(begin(1), params(1, { ...GET, REQUEST_URI: uri }), stdin(1))
+    const ofRoot = await serve((req, res) => res.end(req.url), { mount: '/' })
+    for (const [to, uri] of [[client, '/app/a'], [ofRoot.client, '/nothing is outside of'], [client, '/other'], [client, `/${'x'.repeat(500)}`]] as const) {
+      const web = await to()
+      web.send(begin(1), params(1, { ...GET, REQUEST_URI: encodeURI(uri) }), stdin(1))
       await web.response(1)
     }
     warn.mockRestore()

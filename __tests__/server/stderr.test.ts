@@ -163,6 +163,31 @@ describe('lines', () => {
     expect(stderr.toString()).toBe('x'.repeat(50_000))
   })
 
+  it.each([1, 2, 3, 4, 7])('without an end are not cut within a character, however they are written (%i bytes at once)', async (size) => {
+    const line = Buffer.from('aé€😀'.repeat(5_000))
+    const { records, stderr } = await ask(
+      (req, res) => {
+        for (let at = 0; at < line.length; at += size) stderrOf(req).write(line.subarray(at, at + size))
+        answer(res)
+      },
+      { software: APACHE },
+    )
+    expect(stderr.equals(line)).toBe(true)
+    for (const { type, content } of records) if (type === STDERR) expect(content.toString()).not.toContain('\ufffd')
+  })
+
+  it('without an end need not be text', async () => {
+    const bytes = Buffer.alloc(40_000, 0x80)
+    const { stderr } = await ask(
+      (req, res) => {
+        stderrOf(req).write(bytes)
+        answer(res)
+      },
+      { software: APACHE },
+    )
+    expect(stderr.equals(bytes)).toBe(true)
+  })
+
   it('are what they were when they were written', async () => {
     const { stderr } = await ask((req, res) => {
       const line = Buffer.from('before\n')

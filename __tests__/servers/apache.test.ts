@@ -58,7 +58,14 @@ describeWith('apache2', 'Apache with mod_proxy_fcgi', () => {
       folder,
       site: ([port]) => change(printedConfig('apache', '--listen', listen, '--port', String(port), ...(mount === '' ? [] : ['--mount', mount])), listen),
     })
-    return { port: apache.ports[0]!, application, stop: () => apache.stop() }
+    return {
+      port: apache.ports[0]!,
+      application,
+      async stop() {
+        await apache.stop()
+        rmSync(folder, { recursive: true, force: true })
+      },
+    }
   }
 
   describe.each(Object.entries(doors))('%s', (_name, door) => {

@@ -125,6 +125,7 @@ describe('the objects of Kubernetes', () => {
   it.each([
     ['Shop.Example.org', 'shop-example-org', '"shop.example.org"'],
     ['1.example.org', 'app-1-example-org', '"1.example.org"'],
+    ['no', 'app-no', '"no"'],
   ])('names of objects: %s', (name, id, host) => {
     expect(manifest({ name })).toContain(`kind: Service\nmetadata:\n  name: ${id}\n`)
     expect(manifest({ name })).toContain(`- host: ${host}\n`)

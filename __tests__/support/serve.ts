@@ -23,9 +23,10 @@ const running: { server: Server; folder: string; clients: RawClient[] }[] = []
 
 /** Serves a handler on a unix socket of its own; {@link stopAll} ends it. */
 export async function serve(handler: http.RequestListener, options: ServerOptions = {}): Promise<Served> {
+  // First: options that are refused must leave no folder behind.
+  const server = createServer(options, handler)
   const folder = mkdtempSync(join(tmpdir(), 'fcgi-server-'))
   const path = join(folder, 's')
-  const server = createServer(options, handler)
   const clients: RawClient[] = []
   running.push({ server, folder, clients })
   await once(server.listen(path), 'listening')

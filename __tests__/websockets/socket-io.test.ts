@@ -1,30 +1,26 @@
 // socket.io, unchanged, by WebSocket alone and by an upgrade from polling.
 import { once } from 'node:events'
 import { Server } from 'socket.io'
-import { io as connect, type Socket } from 'socket.io-client'
+import { type Socket } from 'socket.io-client'
 import { pattern } from '../servers/app'
+import { SocketIoClients } from '../support/socket-io'
 import { deferred } from '../support/wait'
 import { describeWays } from './ways'
 
 describeWays('socket.io', (route) => {
   let io: Server
-  const clients: Socket[] = []
+  const clients = new SocketIoClients()
 
   beforeAll(() => {
     io = new Server(route.server)
   })
   afterEach(() => {
-    for (const client of clients.splice(0)) client.disconnect()
+    clients.disconnect()
     io.removeAllListeners('connection')
   })
   afterAll(() => io.engine.close())
 
-  async function join(options: Parameters<typeof connect>[1]): Promise<Socket> {
-    const client = connect(route.url('', 'http'), { forceNew: true, reconnection: false, ...options })
-    clients.push(client)
-    await new Promise<void>((resolve, reject) => client.once('connect', resolve).once('connect_error', reject))
-    return client
-  }
+  const join = (options: Parameters<typeof clients.join>[1]): Promise<Socket> => clients.join(route.url('', 'http'), options)
 
   it('by WebSocket alone: messages, bytes and acknowledgements', async () => {
     io.on('connection', (socket) => {
@@ -44,8 +40,7 @@ describeWays('socket.io', (route) => {
       socket.conn.once('upgrade', () => upgradedAtServer.resolve())
       socket.on('number', (number: number) => socket.emit('number', number))
     })
-    const client = connect(route.url('', 'http'), { forceNew: true, reconnection: false })
-    clients.push(client)
+    const client = clients.connect(route.url('', 'http'))
     const seen: number[] = []
     const all = deferred()
     client.on('number', (number: number) => {

@@ -8,7 +8,7 @@ import { configCommand } from './config/command'
 import { UsageError } from './usage-error'
 import { version } from './version'
 
-/** The command line was wrong, and nothing was done; 1 is for what a subcommand found. */
+/** The command line was wrong, or nothing could be printed; 1 is for what a subcommand found. */
 const USAGE = 2
 
 export function program(): Command {
@@ -16,14 +16,13 @@ export function program(): Command {
     .description('Tools around Node applications that are served over FastCGI.')
     .version(version())
     .helpCommand(false)
-    .showHelpAfterError('Try --help.')
     .addCommand(checkCommand())
     .addCommand(configCommand())
 }
 
 async function main(): Promise<void> {
   const command = program()
-  for (const one of [command, ...command.commands]) one.exitOverride()
+  for (const one of [command, ...command.commands]) one.exitOverride().showHelpAfterError('Try --help.')
   try {
     await command.parseAsync()
   } catch (error) {
@@ -43,6 +42,8 @@ function exitCode(error: unknown): number {
 
 // `express-fastcgi config nginx | head` closes our output early, which is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`express-fastcgi: standard output: ${error.message}\n`)
+  process.exitCode = USAGE
 })
 void main()

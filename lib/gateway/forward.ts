@@ -122,7 +122,7 @@ export class Forward {
 
   /** flushHeaders() would send bytes above 0x7f as UTF-8; in front of bytes a head is sent as it is. */
   private flushHead(head: CgiResponseHead): void {
-    if (head.rawHeaders.every((text) => ASCII.test(text))) this.res.flushHeaders()
+    if ([head.statusMessage, ...head.rawHeaders].every((text) => ASCII.test(text))) this.res.flushHeaders()
     else this.res.write(NOTHING)
   }
 

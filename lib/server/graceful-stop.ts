@@ -38,12 +38,20 @@ export class GracefulStop {
       if (--open === 0) exit()
     }
     for (const server of this.servers) {
-      if (!server.listening) continue
       open++
-      server.close(closed)
+      if (server.listening) server.close(closed)
+      else whenUnused(server, closed)
     }
     closed()
   }
+}
+
+/** The application may have closed it, and wait for its requests as we do. */
+function whenUnused(server: http.Server, done: () => void): void {
+  server.getConnections((_error, count) => {
+    if (count > 0) server.once('close', done)
+    else done()
+  })
 }
 
 function exit(): void {

@@ -1,6 +1,8 @@
 // What web servers do with STDERR records, as seen of nginx 1.22, Apache 2.4 with mod_proxy_fcgi and mod_fcgid, lighttpd 1.4.69, h2o 2.2,
 // HAProxy 2.6 and Caddy 2.6: docs/error-log.md has the table. They are known by SERVER_SOFTWARE.
 
+import { webServerOf } from '../cgi/server-software'
+
 /** How lines have to be sent to one web server, so that they are logged and do no harm. */
 export interface LogHabits {
   /** It logs them: by itself, if told to, or it must not get any. */
@@ -31,13 +33,13 @@ const HAPROXY: LogHabits = { ...OTHER, logs: 'never' }
 /** What it gets on STDERR becomes the page that its client sees. */
 const IIS: LogHabits = { ...OTHER, logs: 'if told' }
 
-const NAME = /^(nginx|openresty|tengine|angie|freenginx|apache|h2o|lighttpd|caddy|haproxy|microsoft-iis)\b/i
-
 /** @param software SERVER_SOFTWARE, `''` when it was not sent */
 export function logHabits(software: string, keepConnection: boolean): LogHabits {
-  switch (NAME.exec(software)?.[1]?.toLowerCase()) {
+  switch (webServerOf(software)) {
     case undefined:
       return OTHER
+    case 'nginx':
+      return keepConnection ? NGINX_KEPT : NGINX
     case 'apache':
     case 'h2o':
       return APACHE
@@ -49,7 +51,5 @@ export function logHabits(software: string, keepConnection: boolean): LogHabits 
       return HAPROXY
     case 'microsoft-iis':
       return IIS
-    default:
-      return keepConnection ? NGINX_KEPT : NGINX
   }
 }

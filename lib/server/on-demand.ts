@@ -7,6 +7,7 @@ import type * as crypto from 'node:crypto'
 import type * as workerThreads from 'node:worker_threads'
 import type * as application from './application'
 import type * as roles from './roles'
+import type * as sendfile from './sendfile-offload'
 import type * as upgrade from './upgrade'
 
 /** Kept: a test runner that forgets modules would load another copy, whose requests this one does not know. */
@@ -39,6 +40,11 @@ export function loadedUpgrade(): typeof upgrade | undefined {
 /** The other roles than Responder, which few applications have. */
 export function loadRoles(): typeof roles {
   return require('./roles') as typeof roles
+}
+
+/** Most applications leave no file to the web server. */
+export function loadSendfile(): typeof sendfile {
+  return require('./sendfile-offload') as typeof sendfile
 }
 
 export function loadCrypto(): typeof crypto {

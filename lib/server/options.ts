@@ -238,11 +238,16 @@ export function settings(options: FastCGIOptions): Settings {
     connectionBodyBuffer: options.connectionBodyBuffer ?? OPTIONS.connectionBodyBuffer.default,
     multiplex: options.multiplex ?? OPTIONS.multiplex.default,
     stderr: stderrUse(options.stderr ?? OPTIONS.stderr.default),
-    mount: options.mount ?? OPTIONS.mount.default,
+    mount: mountOf(options.mount ?? OPTIONS.mount.default),
     checkToken: options.checkToken ?? '',
     authorizer: options.authorizer,
     filter: options.filter,
   }
+}
+
+/** The root is no prefix of which a request could be outside. */
+function mountOf(wanted: Mount): Mount {
+  return wanted === '/' ? false : wanted
 }
 
 /** IIS shows its client what it gets on STDERR, and its marks in the environment are surer than SERVER_SOFTWARE. */

@@ -239,6 +239,17 @@ function cutBefore(bytes: Buffer, limit: number): number {
   return end
 }
 
+/** Where a character of UTF-8 begins whose last bytes are missing; the length where none does. */
+function startOfCutCharacter(bytes: Buffer): number {
+  for (let at = bytes.length - 1; at >= 0 && at >= bytes.length - 3; at--) {
+    const byte = bytes[at] ?? 0
+    if ((byte & 0xc0) === 0x80) continue
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return at + size > bytes.length ? at : bytes.length
+  }
+  return bytes.length
+}
+
 /** `req.socket.stderr`: bytes to lines. What the request's own stream does not take goes to that of the process. */
 export class StderrStream extends Writable {
   private partial = NOTHING
@@ -261,8 +272,18 @@ export class StderrStream extends Writable {
       start = end
     }
     if (start < chunk.length) this.partial = Buffer.concat([this.partial, chunk.subarray(start)])
-    if (this.partial.length > LONGEST_LINE || stderr.isOver) this.endLine()
+    if (stderr.isOver) this.endLine()
+    else if (this.partial.length > LONGEST_LINE) this.sendPiece()
     stderr.whenRoom(done)
+  }
+
+  /** The rest of a character may come with the next bytes. */
+  private sendPiece(): void {
+    const { partial } = this
+    const end = startOfCutCharacter(partial)
+    this.partial = partial.subarray(0, end)
+    this.endLine()
+    this.partial = partial.subarray(end)
   }
 
   override _final(done: WriteDone): void {

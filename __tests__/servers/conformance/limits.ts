@@ -35,6 +35,20 @@ export const cgiLimits: Limits['exchanges'] = {
   'interim-answers': { because: '1xx responses cannot cross CGI', differs: { interim: [] } },
 }
 
+/** A web server that has the whole body before it calls the application. */
+export function bodiesCollected(because: string): Limits['exchanges'] {
+  return {
+    'chunked-framing': { because, differs: { 'seen.transferEncoding': undefined, 'seen.contentLength': '5' } },
+    'chunked-streamed': { because, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
+    'upload-streamed': { because, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
+    'client-leaves-during-upload': {
+      because,
+      differs: { noticed: false, writableEnded: undefined, requestDestroyed: undefined, complete: undefined },
+      neverComes: true,
+    },
+  }
+}
+
 /** The whole outcome of a request to `/e` that node:http refuses and the web server hands on. */
 export function handedOn(method: string, headers: Readonly<Record<string, string>>): Limit['differs'] {
   const host = 'example.org'

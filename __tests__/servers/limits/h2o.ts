@@ -1,7 +1,5 @@
 // What h2o is documented to do otherwise than node:http: docs/servers/h2o.md has the same table.
-import { handedOn, type Limits } from '../conformance/limits'
-
-const collected = { because: 'h2o collects a body before it calls the application' }
+import { bodiesCollected, handedOn, type Limits } from '../conformance/limits'
 
 export const h2oLimits: Limits = {
   exchanges: {
@@ -16,14 +14,7 @@ export const h2oLimits: Limits = {
       because: 'node refuses a body with two lengths; h2o decides for the chunks, and the application sees the length of what came',
       differs: handedOn('POST', { 'content-length': '0' }),
     },
-    'chunked-framing': { ...collected, differs: { 'seen.transferEncoding': undefined, 'seen.contentLength': '5' } },
-    'chunked-streamed': { ...collected, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
-    'upload-streamed': { ...collected, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
-    'client-leaves-during-upload': {
-      ...collected,
-      differs: { noticed: false, writableEnded: undefined, requestDestroyed: undefined, complete: undefined },
-      neverComes: true,
-    },
+    ...bodiesCollected('h2o collects a body before it calls the application'),
     'date-and-server': {
       because: 'h2o has a Date of its own and adds its own Server',
       differs: { date: expect.any(String), server: ['h2o/2.2.5', 'mine/1.0'] },

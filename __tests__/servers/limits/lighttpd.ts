@@ -1,8 +1,7 @@
 // What lighttpd is documented to do otherwise than node:http: docs/servers/lighttpd.md has the same table.
 import { type Outcome } from '../conformance/exchange'
-import { type Limits } from '../conformance/limits'
+import { bodiesCollected, type Limits } from '../conformance/limits'
 
-const collected = { because: 'lighttpd collects a body before it calls the application, unless `server.stream-request-body = 1`' }
 const ownReason = { because: 'lighttpd sends the usual reason phrase of a status, and none where it knows none', differs: { 'answer.reason': '' } }
 const ownLength = { because: 'a method that may have a body gets the length 0 when there is none', differs: { 'seen.headers.content-length': '0' } }
 
@@ -51,14 +50,7 @@ export const lighttpdLimits: Limits = {
       differs: { 'seen.headers.upgrade': undefined, 'seen.headers.http2-settings': undefined },
     },
     'expect-100-continue': { because: 'lighttpd answers 100 Continue by itself', differs: { 'seen.headers.expect': undefined } },
-    'chunked-framing': { ...collected, differs: { 'seen.transferEncoding': undefined, 'seen.contentLength': '5' } },
-    'chunked-streamed': { ...collected, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
-    'upload-streamed': { ...collected, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
-    'client-leaves-during-upload': {
-      ...collected,
-      differs: { noticed: false, writableEnded: undefined, requestDestroyed: undefined, complete: undefined },
-      neverComes: true,
-    },
+    ...bodiesCollected('lighttpd collects a body before it calls the application, unless `server.stream-request-body = 1`'),
     'client-leaves-while-application-computes': {
       because: 'lighttpd looks for a client that left when it has something to send, unless `server.stream-request-body = 1`',
       differs: { writableEnded: true },

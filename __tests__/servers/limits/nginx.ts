@@ -1,8 +1,7 @@
 // What nginx is documented to do otherwise than node:http: docs/servers/nginx.md has the same table.
-import { type Limits } from '../conformance/limits'
+import { bodiesCollected, type Limits } from '../conformance/limits'
 
 const refusedTarget = { because: 'nginx answers 400 by itself', differs: { refused: 400 } }
-const collected = { because: 'nginx collects a body before it calls the application, unless `fastcgi_request_buffering off`' }
 
 export const nginxLimits: Limits = {
   exchanges: {
@@ -19,17 +18,7 @@ export const nginxLimits: Limits = {
       because: 'nginx drops names with other characters than letters, digits and hyphens, unless `ignore_invalid_headers off`',
       differs: { 'seen.headers.x.dot': undefined, 'seen.headers.x~tilde': undefined, "seen.headers.x!#$%&'*+^`|": undefined },
     },
-    'chunked-framing': {
-      because: collected.because,
-      differs: { 'seen.transferEncoding': undefined, 'seen.contentLength': '5' },
-    },
-    'chunked-streamed': { ...collected, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
-    'upload-streamed': { ...collected, differs: { arrivedBeforeTheEnd: false }, neverComes: true },
-    'client-leaves-during-upload': {
-      ...collected,
-      differs: { noticed: false, writableEnded: undefined, requestDestroyed: undefined, complete: undefined },
-      neverComes: true,
-    },
+    ...bodiesCollected('nginx collects a body before it calls the application, unless `fastcgi_request_buffering off`'),
     'events': { because: '`X-Accel-Buffering` is for nginx, which takes it out', differs: { 'answer.headers.x-accel-buffering': undefined } },
   },
 }

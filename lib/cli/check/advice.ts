@@ -1,15 +1,6 @@
 // The line to change in the configuration of each web server. Facts: docs/servers.
 
-/** What `SERVER_SOFTWARE` or a Server header begins with, in lower case. */
-export type WebServer = 'nginx' | 'apache' | 'lighttpd' | 'caddy' | 'haproxy' | 'h2o' | 'microsoft-iis'
-
-const SERVERS: readonly WebServer[] = ['nginx', 'apache', 'lighttpd', 'caddy', 'haproxy', 'h2o', 'microsoft-iis']
-
-/** @param software `nginx/1.22.1`, `Apache/2.4.71 (Debian)`, ...; undefined for one that is not known */
-export function webServerOf(software: string | undefined): WebServer | undefined {
-  const name = software?.toLowerCase() ?? ''
-  return SERVERS.find((server) => name.startsWith(server))
-}
+import { type WebServer } from '../../cgi/server-software'
 
 type Advice = Readonly<Partial<Record<WebServer, string>>> & { readonly otherwise: string }
 

@@ -104,8 +104,10 @@ function positive(option: string, text: string): number {
 function urlOf(text: string): URL {
   if (!URL.canParse(text)) throw new UsageError(`--via ${JSON.stringify(text)} is no URL such as http://example.org/app`)
   const url = new URL(text)
-  if (url.protocol === 'http:' || url.protocol === 'https:') return url
-  throw new UsageError(`--via ${JSON.stringify(text)}: only http:// and https:// can be asked`)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new UsageError(`--via ${JSON.stringify(text)}: only http:// and https:// can be asked`)
+  if (url.username !== '' || url.password !== '') throw new UsageError('--via: a user and password are not sent, as Authorization is one of the headers that are checked; leave them out')
+  if (url.search !== '' || url.hash !== '') throw new UsageError(`--via ${JSON.stringify(text)}: give the path alone; queries are made here`)
+  return url
 }
 
 function tokenOf(token: string | undefined): string {

@@ -1,7 +1,8 @@
 // What went into the web server, against what the application saw. Pure: two descriptions in, findings out.
 
+import { type WebServer } from '../../cgi/server-software'
 import { type CheckEcho } from '../../server/check-echo'
-import { advice, type WebServer } from './advice'
+import { advice } from './advice'
 import { type Finding } from './finding'
 
 /** What was asked of the web server. */

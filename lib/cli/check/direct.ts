@@ -23,6 +23,8 @@ export interface DirectOptions {
 
 /** Many applications never answer GET_VALUES: not worth all of the time there is. */
 const VALUES_TIMEOUT_MS = 2_000
+/** A longer one ends at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The findings up to the first step that fails. */
 export async function checkDirectly(address: Address, options: DirectOptions): Promise<Finding[]> {
@@ -137,7 +139,7 @@ async function answerTo(client: Client, { uri, params, timeoutMs }: DirectOption
     ),
     timeoutMs,
     // Silence is what `timeoutMs` means there; an answer that never ends is no answer either.
-    signal: AbortSignal.timeout(4 * timeoutMs),
+    signal: AbortSignal.timeout(Math.min(4 * timeoutMs, LONGEST_TIMER_MS)),
   })
   const parser = new ResponseHeadParser()
   let head: CgiResponseHead | undefined

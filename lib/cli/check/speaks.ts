@@ -59,13 +59,14 @@ function understood(received: Buffer, ms: number): Spoken | undefined {
   try {
     reader.push(received)
     if (!reader.next()) return undefined
+    return { kind: 'fastcgi', values: reader.type === RecordType.GET_VALUES_RESULT ? valuesOf(reader.content) : undefined, ms }
   } catch {
     return { kind: 'other', firstBytes: received }
   }
-  return { kind: 'fastcgi', values: reader.type === RecordType.GET_VALUES_RESULT ? valuesOf(reader.content) : undefined, ms }
 }
 
-function valuesOf(content: Buffer): Map<string, string> | undefined {
+/** @throws {ProtocolError} for pairs that are none */
+function valuesOf(content: Buffer): Map<string, string> {
   const pairs = decodeNameValuePairs(content)
   const values = new Map<string, string>()
   for (let i = 0; i < pairs.length; i += 2) values.set(pairs[i] ?? '', pairs[i + 1] ?? '')

@@ -1,8 +1,9 @@
 // Asks the site as a browser would, and has the application tell what arrived: lib/server/check-echo.ts answers in its place.
 
 import { createHash } from 'node:crypto'
+import { type WebServer, webServerOf } from '../../cgi/server-software'
 import { CHECK_HEADER, type CheckEcho, STREAM, STREAM_INTERVAL_MS, STREAM_PIECES } from '../../server/check-echo'
-import { advice, type WebServer, webServerOf } from './advice'
+import { advice } from './advice'
 import { compare, SPOOFED_HEADER, target } from './compare'
 import { type Finding } from './finding'
 import { exchange, type HttpAnswer, type Site } from './http-exchange'
@@ -61,7 +62,7 @@ class ViaCheck {
       this.found(this.noEcho(answer))
       return false
     }
-    this.server = webServerOf(seen.params['SERVER_SOFTWARE']) ?? this.server
+    this.server = webServerOf(seen.params['SERVER_SOFTWARE'] ?? '') ?? this.server
     this.found({ step: 'site', verdict: 'ok', text: `${url.origin}${path} reaches the application` })
     const sent = { method: 'GET', path, prefix: this.prefix, host: url.host, isHttps: url.protocol === 'https:', authorization: AUTHORIZATION, localAddress: answer.localAddress }
     this.findings.push(...compare(sent, seen, this.server))

@@ -1,9 +1,10 @@
 // Shared hosting: the two files by which mod_fcgid starts the application, with nothing of the server's own configuration touched.
 
 import { existsSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Configuration } from './configuration'
 import { type Deployment } from './deployment'
+import { isInside } from './inside'
 import { shellWord } from './text'
 
 const SCRIPT = 'dispatch.fcgi'
@@ -29,7 +30,6 @@ function projectFolder(app: string): string {
 }
 
 function htaccess({ root, mount }: Deployment, project: string): string {
-  const isInside = `${project}${sep}`.startsWith(`${root}${sep}`)
   return `# Hands requests to the application, which mod_fcgid starts by ${SCRIPT} in this folder.
 # The host has to allow it: "AllowOverride FileInfo Options", mod_fcgid, mod_rewrite, and FollowSymLinks or SymLinksIfOwnerMatch.
 # "Options not allowed here" in the error log: delete this line. ExecCGI may be on already; if not, only the host can help.
@@ -46,7 +46,7 @@ SetEnvIf Authorization "(.+)" HTTP_AUTHORIZATION=$1
 
 RewriteEngine On
 ${mount === '' ? '' : `RewriteBase ${mount}/\n`}
-${isInside ? ALL : FILES}
+${isInside(project, root) ? ALL : FILES}
 RewriteRule ^ ${SCRIPT} [END]
 `
 }

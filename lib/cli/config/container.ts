@@ -228,10 +228,13 @@ function imageName(name: string): string {
   return name.toLowerCase().replace(/[.-]+$/, '')
 }
 
+/** What YAML 1.1 takes for something else than a text. */
+const NO_TEXT = /^(?:y|yes|n|no|on|off|true|false|null)$/
+
 /** Names of objects are labels of the DNS that begin with a letter, RFC 1035. */
 function objectName(name: string): string {
   const label = name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')
-  return (/^[a-z]/.test(label) ? label : `app-${label}`).slice(0, 50).replace(/-$/, '')
+  return (/^[a-z]/.test(label) && !NO_TEXT.test(label) ? label : `app-${label}`).slice(0, 50).replace(/-$/, '')
 }
 
 function ingressHost(name: string): string {

@@ -113,9 +113,9 @@ function absolute(option: string, path: string): string {
   return plain(option, (isFull ? path : resolve(path)).replace(/(?<=.)[/\\]+$/, ''))
 }
 
-// Nothing a path needs, and the end of a line or of a quoted text in every configuration language.
+// Nothing a path needs, and the end of a line or of a quoted text in every configuration language; the last three in YAML.
 function plain(option: string, path: string): string {
   // eslint-disable-next-line no-control-regex
-  if (!/[\x00-\x1f\x7f]/.test(path)) return path
+  if (!/[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]/.test(path)) return path
   throw new UsageError(`${option}: a path with control characters cannot be written into a configuration`)
 }

@@ -2,7 +2,7 @@
 
 import { type Configuration } from './configuration'
 import { type Deployment, hostAndPort } from './deployment'
-import { identifier, preamble, without } from './text'
+import { identifier, preamble, singleQuoted, without } from './text'
 
 export const haproxy: Configuration = {
   server: 'haproxy',
@@ -72,7 +72,6 @@ fcgi-app ${application}
 `
 }
 
-/** Strong quotes: nothing in them has a meaning, and a quote is written outside of them. */
 function word(text: string): string {
-  return /^[\w/.:@%+=~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return /^[\w/.:@%+=~-]+$/.test(text) ? text : singleQuoted(text)
 }

@@ -69,7 +69,7 @@ Environment=NODE_ENV=production
 ${mount === '' ? '' : `# Taken off the path of every request: the application has its routes at /.\nEnvironment=FASTCGI_MOUNT=${mount}\n`}${listen.kind === 'tcp' ? openPort(listen) : ''}# The next one can start at once: the address stays with systemd.
 Restart=always
 RestartSec=1
-# SIGTERM lets running requests end; what is left after this time is killed.
+# SIGTERM has express-fastcgi/register finish what is running, for 10 s at the most. An application that listens to it has this time.
 KillMode=mixed
 TimeoutStopSec=30
 

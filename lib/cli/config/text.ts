@@ -3,6 +3,7 @@
 import { dirname, posix } from 'node:path'
 import { UsageError } from '../usage-error'
 import { addressText, type Deployment } from './deployment'
+import { isInside } from './inside'
 
 /**
  * The comment at the top of a configuration.
@@ -39,7 +40,12 @@ export function comment(lines: readonly string[]): string {
 
 /** A word of a POSIX shell. */
 export function shellWord(text: string): string {
-  return /^[\w/.:,@%+=~[\]-]+$/.test(text) && !text.startsWith('~') ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return /^[\w/.:,@%+=~[\]-]+$/.test(text) && !text.startsWith('~') ? text : singleQuoted(text)
+}
+
+/** Nothing in it has a meaning, and a quote is written outside of it: in a POSIX shell, and for HAProxy. */
+export function singleQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** As in C and JSON, with backslashes before backslashes and quotes; only where that is needed. */
@@ -65,7 +71,7 @@ export function without(pattern: RegExp, value: string, what: string, server: st
  */
 export function staticRoot({ root, serveRoot, app }: Deployment): string | undefined {
   if (!serveRoot) return undefined
-  if (root === '/' || app === root || app.startsWith(`${root}/`)) {
+  if (isInside(app, root)) {
     throw new UsageError(`--root ${root}: the application ${app} is in it, and everybody could read its source; put the static files into a folder of their own`)
   }
   return root
