@@ -64,8 +64,17 @@ const ADVICE = {
     'microsoft-iis': 'responseBufferLimit="0"   for the FastCGI handler in web.config',
     otherwise: 'switch the buffering of answers off, if the application streams',
   },
+  protocol: {
+    nginx: 'fastcgi_pass in place of proxy_pass http://, with include fastcgi_params;   express-fastcgi config nginx prints all of it',
+    apache: 'ProxyPass with fcgi:// or unix:/...|fcgi:// in place of http://',
+    lighttpd: 'fastcgi.server in place of proxy.server',
+    caddy: 'transport fastcgi   in reverse_proxy',
+    haproxy: 'proto fcgi   at the server line, and use-fcgi-app in its backend',
+    h2o: 'fastcgi.connect in place of proxy.reverse.url',
+    otherwise: 'have the web server speak FastCGI to this address',
+  },
   gateway: {
-    nginx: 'look into its error log: 13 permission denied, 111 refused and 2 no such file are about the socket, "upstream sent too big header" needs fastcgi_buffer_size 16k',
+    nginx: 'look into its error log: 13 permission denied, 111 refused and 2 no such file are about the socket, "unsupported FastCGI protocol version: 72" is an application that speaks HTTP, "upstream sent too big header" needs fastcgi_buffer_size 16k',
     apache: 'look into its error log; AH01079 and AH01071 are about the application',
     otherwise: "look into the web server's error log",
   },
