@@ -45,6 +45,7 @@ describeWith('nginx', 'check --via, through nginx', () => {
        location /login/ { return 401; }
        location /http/ { proxy_pass http://127.0.0.1:${portOf(server)}; }
        location /moved/ { return 301 /; }
+       location /ended/ { return 500; }
        location /gone/ { include fastcgi_params; fastcgi_pass 127.0.0.1:1; }`,
     ]
     nginx = await startNginx({
@@ -89,6 +90,7 @@ describeWith('nginx', 'check --via, through nginx', () => {
     ['HTTP in place of FastCGI', '/http/', 'speaks HTTP to it, and it speaks FastCGI', 'fastcgi_pass in place of proxy_pass'],
     ['a login', '/login/', 'answers 401', 'login'],
     ['a redirect', '/moved/', 'answers 301', 'give that URL'],
+    ['what is answered for a process that ended', '/ended/', 'answers 500', 'a process that the web server starts has ended'],
     ['an application that is not there', '/gone/', 'answers 502', 'check ADDRESS --as'],
   ])('%s', async (_what, path, text, change) => {
     const findings = await check(site(2, path))

@@ -75,6 +75,7 @@ const ADVICE = {
   },
   gateway: {
     nginx: 'look into its error log: 13 permission denied, 111 refused and 2 no such file are about the socket, "unsupported FastCGI protocol version: 72" is an application that speaks HTTP, "upstream sent too big header" needs fastcgi_buffer_size 16k',
+    lighttpd: 'look into its error log: "establishing connection failed" is about the socket, "child exited" about an application that lighttpd starts, which says why in the file of server.breakagelog',
     apache: 'look into its error log; AH01079 and AH01071 are about the application',
     otherwise: "look into the web server's error log",
   },

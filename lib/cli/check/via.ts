@@ -80,14 +80,12 @@ class ViaCheck {
     if (status === 400) return { step, verdict: 'fail', text: `${text}: ${body.toString('latin1', 0, SHOWN).trim()}`, change: advice('params', this.server) }
     if (status >= 300 && status < 400) return { step, verdict: 'fail', text: `${text}: it redirects to ${String(headers.location)}`, change: 'give that URL' }
     if (status === 401 || status === 403) return { step, verdict: 'fail', text, change: 'the web server itself asks for a login or refuses: check a path that it lets through' }
-    return {
-      step,
-      verdict: 'fail',
-      text,
-      change:
-        'start the application with FASTCGI_CHECK_TOKEN (16 characters or more) in its environment and give the same token here;\n' +
-        'if it has: the web server answers this path itself, or by another application; or it drops the header X-FastCGI-Check',
-    }
+    const noToken =
+      'start the application with FASTCGI_CHECK_TOKEN (16 characters or more) in its environment and give the same token here;\n' +
+      'if it has: the web server answers this path itself, or by another application; or it drops the header X-FastCGI-Check'
+    // What lighttpd, mod_fcgid and mod_cgi answer for a process that ended, and applications for errors of their own.
+    const mayHaveEnded = `a process that the web server starts has ended, or never came to listen: ${advice('gateway', this.server)};\nif it runs: `
+    return { step, verdict: 'fail', text, change: status === 500 ? mayHaveEnded + noToken : noToken }
   }
 
   private async path(path: string, step: string, topic: 'uri' | 'encodedSlash'): Promise<void> {
