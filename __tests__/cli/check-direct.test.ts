@@ -198,6 +198,19 @@ describe('who may connect (unix(7))', () => {
     expect(finding.change).toMatch(new RegExp(`^chgrp 12346 ${deep} && chmod g\\+x`))
   })
 
+  it('names the group of the folder, as the printed configurations give it, and writes paths for a shell', async () => {
+    const spaced = join(folder, 'a b')
+    mkdirSync(spaced, { recursive: true })
+    const address = join(spaced, 'app.sock')
+    await listening(createServer((_req, res) => res.end()), address)
+    chmodSync(address, 0o660)
+    expect((await check(address, { user: someone })).find(({ step }) => step === 'rights')!.change).toContain(`chgrp 12346 '${spaced}' && chmod g+xs '${spaced}'`)
+    chmodSync(spaced, 0o777)
+    expect((await check(address, { user: someone })).find(({ step }) => step === 'rights')!.change).not.toContain('g+xs')
+    chmodSync(spaced, 0o700)
+    expect((await check(address, { user: someone })).find(({ step }) => step === 'rights')!.change).toBe(`chgrp 12346 '${spaced}' && chmod g+x '${spaced}'`)
+  })
+
   it('the answer to a request is looked at all the same', async () => {
     chmodSync(socket, 0o600)
     expect(verdicts(await check(socket, { user: someone }))).toEqual(['socket ok', 'rights fail', 'connect ok', 'protocol ok', 'request ok'])

@@ -43,7 +43,9 @@ describeWith('nginx', 'check --via, through nginx', () => {
       `location / { fastcgi_pass 127.0.0.1:${portOf(server)}; }
        location /stripped/ { rewrite ^/stripped(/.*)$ $1 break; include fastcgi_params; fastcgi_param REQUEST_URI $uri$is_args$args; fastcgi_pass 127.0.0.1:${portOf(server)}; }
        location /login/ { return 401; }
+       location /http/ { proxy_pass http://127.0.0.1:${portOf(server)}; }
        location /moved/ { return 301 /; }
+       location /ended/ { return 500; }
        location /gone/ { include fastcgi_params; fastcgi_pass 127.0.0.1:1; }`,
     ]
     nginx = await startNginx({
@@ -85,8 +87,10 @@ describeWith('nginx', 'check --via, through nginx', () => {
 
   it.each([
     ['a missing include fastcgi_params', '/', 'answers 400', 'include fastcgi_params'],
+    ['HTTP in place of FastCGI', '/http/', 'speaks HTTP to it, and it speaks FastCGI', 'fastcgi_pass in place of proxy_pass'],
     ['a login', '/login/', 'answers 401', 'login'],
     ['a redirect', '/moved/', 'answers 301', 'give that URL'],
+    ['what is answered for a process that ended', '/ended/', 'answers 500', 'a process that the web server starts has ended'],
     ['an application that is not there', '/gone/', 'answers 502', 'check ADDRESS --as'],
   ])('%s', async (_what, path, text, change) => {
     const findings = await check(site(2, path))

@@ -1,6 +1,6 @@
 // lighttpd as the printed configuration has it: the application started by somebody else, and by lighttpd itself.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
@@ -51,6 +51,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       ['a port', 'lighttpd', { listen: '9000' }],
       ['a port on IPv6', 'lighttpd', { listen: '[::1]:9000' }],
       ['a prefix', 'lighttpd', { mount: '/a.b/shop' }],
+      ['a prefix, with files beside it', 'lighttpd', { mount: '/shop', root: '/srv/files' }],
       ['odd paths', 'lighttpd', { listen: '/run/"a b" $x %/app.sock', root: '/srv/"a b" $HOME ${x} %/é' }],
       ['spawned', 'lighttpd-spawn', {}],
       ['spawned, with ports', 'lighttpd-spawn', { listen: '9000', mount: '/shop' }],
@@ -225,12 +226,14 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       expect((await ask(port, '/shop')).status).toBe(200)
     })
 
-    it('what it writes to standard error is in the error log; standard output is nowhere and does not hurt', async () => {
-      const { web, port } = await spawned(newFolder(), (text) => text.replace('"/shop"', '"/"').replaceAll('^/shop(?:/|$)', '^/').replace('export FASTCGI_MOUNT=/shop', ''))
+    it('what it writes to standard error is in the breakage log; standard output is nowhere and does not hurt', async () => {
+      const folder = newFolder()
+      const { port } = await spawned(folder, (text) => text.replace('"/shop"', '"/"').replaceAll('^/shop(?:/|$)', '^/').replace('export FASTCGI_MOUNT=/shop', ''))
       expect((await ask(port, '/log')).body).toBe('logged')
       expect((await ask(port, '/stderr')).body).toBe('written')
-      await until('the line in the error log', () => web.errorLog().includes('a line on stderr'))
-      expect(web.errorLog()).not.toContain('xxxx')
+      const breakage = (): string => readFileSync(join(folder, 'breakage.log'), 'utf8')
+      await until('the line in the log', () => breakage().includes('a line on stderr'))
+      expect(breakage()).not.toContain('xxxx')
     })
 
     it('a process that ends is started again', async () => {

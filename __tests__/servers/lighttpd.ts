@@ -1,6 +1,6 @@
 // lighttpd started from what `express-fastcgi config lighttpd` prints: what Debian's package has in /etc, /var and /run is in a
 // folder of the test, and nothing else is changed.
-import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
 import { startWebServer, type WebServer } from '../support/web-server'
@@ -27,6 +27,8 @@ export function startPrintedLighttpd(
       configure([port]) {
         // Opened by www-data, like everything but the port and the pid file.
         giveToLighttpd(join(folder, 'error.log'))
+        writeFileSync(join(folder, 'breakage.log'), '')
+        giveToLighttpd(join(folder, 'breakage.log'))
         // A root of `undefined` is none on the command line.
         const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options })
         install(files.map((file) => ({ ...file, text: change(file.text) })), folder, {

@@ -1,7 +1,7 @@
 // spawn-fcgi, and multiwatch on its socket, by the printed scripts.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
@@ -83,6 +83,7 @@ describeWith('spawn-fcgi', 'spawn-fcgi', () => {
     const { status, stderr } = spawnSync(join(folder, 'example.org.sh'), { encoding: 'utf8' })
     expect([status === 0, stderr]).toEqual([false, expect.stringContaining('socket is already in use')])
     expect(Number(readFileSync(join(folder, 'pid'), 'utf8'))).toBe(pid)
+    expect(readdirSync(folder)).not.toContain('pid.new')
     process.kill(pid, 'SIGTERM')
     await until('the application to end', () => !isRunning(pid))
     expect(start({ listen })).not.toBe(pid)

@@ -149,7 +149,9 @@ export class Connection implements RequestHost {
     this.endTransport = transport.end
     // Packages for a graceful shutdown end the sockets of 'connection' that they think idle: these carry many requests.
     transport.end = (...args: unknown[]) => this.endGracefully(args)
-    transport.on('error', noop)
+    // 'close' follows every error; but it waits for a turn of the event loop, which a response that is written as fast as it goes may
+    // never let come.
+    transport.on('error', () => this.abortAll())
     transport.on('end', () => this.peerEnded())
     transport.on('close', () => this.transportClosed())
     this.updateRef()
@@ -604,12 +606,13 @@ export class Connection implements RequestHost {
       return
     }
     if (pieces.length === 1) {
-      transport.write(first)
+      if (!transport.write(first) && transport.destroyed) process.nextTick(abortAll, this)
     } else {
       transport.cork()
       for (const piece of pieces) transport.write(piece)
       expectNoDrain(transport)
       transport.uncork()
+      if (transport.destroyed) process.nextTick(abortAll, this)
     }
     if (transport.writableLength > 0) {
       this.writeMark(before)
@@ -707,7 +710,8 @@ export class Connection implements RequestHost {
     this.host.violated(error, this.transport)
   }
 
-  private abortAll(): void {
+  /** Nobody hears the answers to these any more. */
+  abortAll(): void {
     for (const request of this.requests.all()) {
       this.release(request)
       request.abort()
@@ -875,6 +879,6 @@ function idleTimedOut(connection: Connection): void {
   connection.idleTimedOut()
 }
 
-function noop(): void {
-  // 'close' follows every error and says all that is needed.
+function abortAll(connection: Connection): void {
+  connection.abortAll()
 }

@@ -1205,7 +1205,8 @@ function abortExchange({ req, socket }: Exchange, reason: Error | undefined): vo
 
 function settleExchange({ res, socket }: Exchange, done: WritesDone, error: Error | null | undefined): void {
   const state = socket._writableState
-  if (state.needDrain && socket.writableLength === 0 && !socket.destroyed) {
+  // A write that failed makes no room.
+  if (state.needDrain && socket.writableLength === 0 && !socket.destroyed && !error) {
     state.needDrain = false
     socket.emit('drain')
     emitDrain(res)

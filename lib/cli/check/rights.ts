@@ -2,11 +2,13 @@
 
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { shellWord } from '../config/text'
 import { type Finding } from './finding'
 import { nameOf, type User } from './user'
 
 const SEARCH = 0o1
 const WRITE = 0o2
+const OTHERS_WRITE = 0o002
 
 /** Whether the file is there and is a socket. */
 export function socketFile(path: string): Finding {
@@ -66,7 +68,7 @@ export function connectRights(path: string, user: User): Finding {
   }
   const stats = statSync(at)
   if (may(user, stats, WRITE)) return { step, verdict: 'ok', text: `${user.name} may connect` }
-  return { step, verdict: 'fail', text: `${user.name} may not connect: ${at} is ${ownership(stats)}, and connecting takes the right to write`, change: socketAdvice(user, stats) }
+  return { step, verdict: 'fail', text: `${user.name} may not connect: ${at} is ${ownership(stats)}, and connecting takes the right to write`, change: socketAdvice(user, at, stats) }
 }
 
 /** From the root down. */
@@ -86,17 +88,20 @@ function ownership({ mode, uid, gid }: Stats): string {
 }
 
 function advice(user: User, path: string, stats: Stats, right: 'x' | 'w'): string {
-  if (stats.uid === user.uid) return `chmod u+${right} ${path}`
-  if (user.gids.includes(stats.gid)) return `chmod g+${right} ${path}`
+  if (stats.uid === user.uid) return `chmod u+${right} ${shellWord(path)}`
+  if (user.gids.includes(stats.gid)) return `chmod g+${right} ${shellWord(path)}`
   const group = nameOf('group', user.gids[0] ?? user.uid)
-  return `chgrp ${group} ${path} && chmod g+${right} ${path}`
+  return `chgrp ${group} ${shellWord(path)} && chmod g+${right} ${shellWord(path)}`
 }
 
-function socketAdvice(user: User, stats: Stats): string {
+function socketAdvice(user: User, path: string, stats: Stats): string {
   const group = nameOf('group', user.gids[0] ?? user.uid)
   const ofOthers = stats.uid !== user.uid && !user.gids.includes(stats.gid)
   if (!ofOthers) return 'have the application make it with mode 0660: listen(app, { path, mode: 0o660 })'
-  const byApplication = `have the application make it with a group of that user: listen(app, { path, group: '${group}' }), or SocketGroup=${group} in a systemd .socket unit`
+  const folder = shellWord(dirname(path))
+  // A folder that others write to as well, such as /tmp, is nobody's to give away.
+  const byFolder = (statSync(dirname(path)).mode & OTHERS_WRITE) === 0 ? `,\nor give its folder that group, which the socket then gets when the application is started again: chgrp ${group} ${folder} && chmod g+xs ${folder}` : ''
+  const byApplication = `have the application make it with a group of that user: listen(app, { path, group: '${group}' }), or SocketGroup=${group} in a systemd .socket unit${byFolder}`
   // The group of root opens more than this socket.
   if (stats.gid === 0) return byApplication
   return `${byApplication},\nor put the user into the socket's group: usermod -aG ${nameOf('group', stats.gid)} ${user.name}, and restart the web server`

@@ -16,6 +16,8 @@ export interface ViaOptions extends Site {
 
 const AUTHORIZATION = 'Bearer express-fastcgi-check'
 const SMALL_BODY_BYTES = 4_096
+/** What an application answers to HTTP: lib/server/http-guest.ts. */
+const NOT_HTTP = 'This port speaks FastCGI, not HTTP.'
 /** As much of an answer as is shown. */
 const SHOWN = 200
 /** Characters that web servers like to decode, encode or merge. */
@@ -73,18 +75,18 @@ class ViaCheck {
     const step = 'site'
     const text = `${this.options.url.origin}${this.prefix}/ answers ${status}, and not by the application's echo`
     if (status >= 502 && status <= 504) return { step, verdict: 'fail', text, change: `the web server does not reach the application: ${advice('gateway', this.server)};\nexpress-fastcgi check ADDRESS --as www-data   finds out why` }
+    // Ours: by proxy_pass or the like the request came in HTTP.
+    if (status === 400 && body.includes(NOT_HTTP)) return { step, verdict: 'fail', text: `${text}: the web server speaks HTTP to it, and it speaks FastCGI`, change: advice('protocol', this.server) }
     // Ours, of variables that no request can have; it says which.
     if (status === 400) return { step, verdict: 'fail', text: `${text}: ${body.toString('latin1', 0, SHOWN).trim()}`, change: advice('params', this.server) }
     if (status >= 300 && status < 400) return { step, verdict: 'fail', text: `${text}: it redirects to ${String(headers.location)}`, change: 'give that URL' }
     if (status === 401 || status === 403) return { step, verdict: 'fail', text, change: 'the web server itself asks for a login or refuses: check a path that it lets through' }
-    return {
-      step,
-      verdict: 'fail',
-      text,
-      change:
-        'start the application with FASTCGI_CHECK_TOKEN (16 characters or more) in its environment and give the same token here;\n' +
-        'if it has: the web server answers this path itself, or by another application; or it drops the header X-FastCGI-Check',
-    }
+    const noToken =
+      'start the application with FASTCGI_CHECK_TOKEN (16 characters or more) in its environment and give the same token here;\n' +
+      'if it has: the web server answers this path itself, or by another application; or it drops the header X-FastCGI-Check'
+    // What lighttpd, mod_fcgid and mod_cgi answer for a process that ended, and applications for errors of their own.
+    const mayHaveEnded = `a process that the web server starts has ended, or never came to listen: ${advice('gateway', this.server)};\nif it runs: `
+    return { step, verdict: 'fail', text, change: status === 500 ? mayHaveEnded + noToken : noToken }
   }
 
   private async path(path: string, step: string, topic: 'uri' | 'encodedSlash'): Promise<void> {

@@ -30,10 +30,12 @@ interface Start {
   readonly about: string
   /** Lines inside the host entry of `fastcgi.server`. */
   readonly host: string
+  /** Lines about logs, each with its line end. */
+  readonly logs: string
 }
 
 function external(deployment: Deployment): Start {
-  return { about: preamble(deployment, PATH, 'www-data', RELOAD), host: address(deployment.listen) }
+  return { about: preamble(deployment, PATH, 'www-data', RELOAD), host: address(deployment.listen), logs: '' }
 }
 
 function spawned(deployment: Deployment, script: string): Start {
@@ -47,8 +49,13 @@ function spawned(deployment: Deployment, script: string): Start {
       RELOAD,
       '',
       `lighttpd starts the application as www-data, by ${script}, the second file; mind its mode 0755.`,
-      'Its standard output goes nowhere; what it writes to standard error goes to the error log.',
+      'Its standard output goes nowhere; what it writes to standard error, such as why it does not start, is in /var/log/lighttpd/breakage.log.',
     ]),
+    // Where lighttpd goes to the background by itself its standard error is /dev/null, and so is that of what it starts. The error
+    // log's own path would mean nothing here.
+    logs: `# Standard error of lighttpd, and of the application that it starts.
+server.breakagelog = "/var/log/lighttpd/breakage.log"
+`,
     host: `        "bin-path" => ${text(script)},
         # ${counted}
 ${address(listen)}
@@ -65,7 +72,7 @@ function address(listen: ListenAddress): string {
   return `        "host" => "${listen.host}", "port" => ${listen.port},`
 }
 
-function configuration(deployment: Deployment, { about, host }: Start): string {
+function configuration(deployment: Deployment, { about, host, logs }: Start): string {
   const { name, port, root, mount } = deployment
   // Only with a prefix is there anything else than the application, and only files that were asked for.
   const hasFiles = mount !== '' && staticRoot(deployment) !== undefined
@@ -73,7 +80,7 @@ function configuration(deployment: Deployment, { about, host }: Start): string {
 #
 # This is the whole file of Debian's package, in place of the one that is there.
 
-server.modules = ( "mod_fastcgi"${hasFiles ? ', "mod_indexfile", "mod_staticfile"' : ''} )
+server.modules = ( ${hasFiles ? '"mod_indexfile", "mod_fastcgi", "mod_staticfile"' : '"mod_fastcgi"'} )
 # No others by default: mod_staticfile would hand out what is in the document root.
 server.compat-module-load = "disable"
 
@@ -82,7 +89,7 @@ server.document-root = ${text(root)}
 server.username = "www-data"
 server.groupname = "www-data"
 server.errorlog = "/var/log/lighttpd/error.log"
-server.pid-file = "/run/lighttpd.pid"
+${logs}server.pid-file = "/run/lighttpd.pid"
 server.upload-dirs = ( "/var/cache/lighttpd/uploads" )
 ${hasFiles ? 'index-file.names = ( "index.html" )\n' : ''}# The port on IPv6 as well, and the types of static files: scripts of Debian's package.
 include_shell "/usr/share/lighttpd/use-ipv6.pl " + server.port

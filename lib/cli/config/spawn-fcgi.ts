@@ -21,7 +21,12 @@ export const spawnFcgi: Configuration = {
       options: `-P ${shellWord(`/run/${name}.pid.new`)}`,
       program: shellWord(applicationPath(name)),
       // spawn-fcgi empties its pid file before it finds that the socket is in use.
-      after: `# Only now: of a second start, which is refused, nothing is to be left.
+      orElse: ` || {
+    status=$?
+    rm -f ${shellWord(`/run/${name}.pid.new`)}
+    exit "$status"
+}`,
+      after: `# Only now: a second start, which is refused, leaves everything as it is.
 mv ${shellWord(`/run/${name}.pid.new`)} ${shellWord(`/run/${name}.pid`)}
 `,
     })
@@ -72,6 +77,8 @@ interface Variant {
   readonly options: string
   /** Lines before the last, each with its line end. */
   readonly setting?: string
+  /** What follows the command on its line: what to do when it fails. */
+  readonly orElse?: string
   /** Lines that follow; with none the script becomes what it starts. */
   readonly after?: string
   /** See startScript. */
@@ -91,7 +98,7 @@ function files(deployment: Deployment, variant: Variant): ReturnType<Configurati
   ]
 }
 
-function starter({ listen }: Deployment, { about, options, setting = '', program, after = '' }: Variant): string {
+function starter({ listen }: Deployment, { about, options, setting = '', program, orElse = '', after = '' }: Variant): string {
   const command = after === '' ? 'exec spawn-fcgi' : 'spawn-fcgi'
   if (listen.kind === 'tcp') {
     if (isIP(listen.host) === 0) throw new UsageError(`--listen ${hostAndPort(listen)}: spawn-fcgi listens on addresses, not on names; 127.0.0.1:${listen.port} is this machine`)
@@ -101,7 +108,7 @@ set -eu
 ${setting}
 # -u, -g: the user that the application runs as; only root can give one, and for others they mean nothing.
 ${command} -a ${shellWord(listen.host)} -p ${listen.port} -u www-data -g www-data ${options} -- \\
-    ${program}
+    ${program}${orElse}
 ${after}`
   }
   const folder = shellWord(posix.dirname(listen.path))
@@ -117,6 +124,6 @@ mkdir -p -m 0755 ${folder}
 users=
 if [ "$(id -u)" = 0 ]; then users='-U www-data -G www-data -u www-data -g www-data'; fi
 ${command} -s ${shellWord(listen.path)} -M 0660 $users ${options} -- \\
-    ${program}
+    ${program}${orElse}
 ${after}`
 }
