@@ -1,8 +1,10 @@
 // What the configurations have in common: the words at their top, and values in the languages they are written in.
 
-import { dirname, posix } from 'node:path'
+import { dirname } from 'node:path'
 import { UsageError } from '../usage-error'
 import { addressText, type Deployment } from './deployment'
+import { shellWord } from './shell-word'
+import { socketLines } from './socket-folder'
 
 /**
  * The comment at the top of a configuration.
@@ -24,22 +26,12 @@ function startLines({ listen, mount, node, app }: Deployment, user: string): str
   ]
   if (mount !== '') lines.push(`FASTCGI_MOUNT takes ${mount} off req.url and puts it into req.baseUrl, as app.use('${mount}', ...) would.`)
   if (listen.kind === 'tcp') return [...lines, 'Whoever reaches that port can claim to be any client: let only this machine, or this web server, reach it.']
-  const folder = posix.dirname(listen.path)
-  return [
-    ...lines,
-    `The socket has the mode 0660 and the group of its folder, if that has the set-group-ID bit. So that ${user} may connect, once (/run is empty after a restart):`,
-    `  sudo install -d -o "$USER" -g ${user} -m 2750 ${shellWord(folder)}`,
-  ]
+  return [...lines, ...socketLines(listen.path, app, user)]
 }
 
 /** Lines as a comment of any of these languages. */
 export function comment(lines: readonly string[]): string {
   return lines.map((line) => (line === '' ? '#' : `# ${line}`)).join('\n')
-}
-
-/** A word of a POSIX shell. */
-export function shellWord(text: string): string {
-  return /^[\w/.:,@%+=~[\]-]+$/.test(text) && !text.startsWith('~') ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** As in C and JSON, with backslashes before backslashes and quotes; only where that is needed. */
