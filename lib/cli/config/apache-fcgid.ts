@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { type Configuration } from './configuration'
 import { type Deployment } from './deployment'
-import { shellWord } from './shell-word'
+import { shellWord } from './text'
 
 const SCRIPT = 'dispatch.fcgi'
 

@@ -6,7 +6,7 @@ import { UsageError } from '../usage-error'
 import { type Configuration } from './configuration'
 import { addressText, DEFAULT_LISTEN, type Deployment } from './deployment'
 import { startScript } from './start-script'
-import { shellWord } from './shell-word'
+import { shellWord } from './text'
 
 export const cgi: Configuration = {
   server: 'cgi',

@@ -6,7 +6,7 @@ import { UsageError } from '../usage-error'
 import { type Configuration } from './configuration'
 import { type Deployment, hostAndPort } from './deployment'
 import { type StartOptions, startScript } from './start-script'
-import { shellWord } from './shell-word'
+import { shellWord } from './text'
 
 export const spawnFcgi: Configuration = {
   server: 'spawn-fcgi',

@@ -3,7 +3,7 @@
 import { posix } from 'node:path'
 import { type ConfigurationFile } from './configuration'
 import { type Deployment } from './deployment'
-import { shellWord } from './shell-word'
+import { shellWord } from './text'
 
 /** What a start script may have besides its common lines. */
 export interface StartOptions {

@@ -1,10 +1,8 @@
 // What the configurations have in common: the words at their top, and values in the languages they are written in.
 
-import { dirname } from 'node:path'
+import { dirname, posix } from 'node:path'
 import { UsageError } from '../usage-error'
 import { addressText, type Deployment } from './deployment'
-import { shellWord } from './shell-word'
-import { socketLines } from './socket-folder'
 
 /**
  * The comment at the top of a configuration.
@@ -29,9 +27,46 @@ function startLines({ listen, mount, node, app }: Deployment, user: string): str
   return [...lines, ...socketLines(listen.path, app, user)]
 }
 
+/** Folders that are not one application's: `/run`, `/home/jo`, `/var/lib`. */
+const OF_OTHERS = /^\/(?:[^/]*|(?:var|usr|home|dev|run\/user)\/[^/]+|run\/(?:lock|user))$/
+/** Debian's units of Apache, Caddy and h2o have folders of their own in their place (PrivateTmp). */
+const PRIVATE = /^\/(?:var\/)?tmp(?=\/)/
+
+/**
+ * Lines of a comment.
+ *
+ * @param path of the socket
+ * @param app main file of the application
+ * @param user whom the web server runs as, and the name of its group
+ */
+function socketLines(path: string, app: string, user: string): string[] {
+  const folder = posix.dirname(path)
+  const [tmp] = PRIVATE.exec(path) ?? []
+  const warning = tmp === undefined ? [] : [`A web server that systemd starts may have a ${tmp} of its own (PrivateTmp) and not find it: a folder in /run is safer.`]
+  // `install` would take a folder with other things in it away from its owner.
+  if (OF_OTHERS.test(folder) || app.startsWith(`${folder}/`)) {
+    return [
+      `The socket has the mode 0660. So that ${user} may connect, after each start of the application:`,
+      `  sudo chgrp ${user} ${shellWord(path)}`,
+      'A folder for the socket alone, as in --listen /run/express-fastcgi/app.sock, does without.',
+      ...warning,
+    ]
+  }
+  return [
+    `The socket has the mode 0660 and the group of its folder, if that has the set-group-ID bit. So that ${user} may connect, once (/run is empty after a restart):`,
+    `  sudo install -d -o "$USER" -g ${user} -m 2750 ${shellWord(folder)}`,
+    ...warning,
+  ]
+}
+
 /** Lines as a comment of any of these languages. */
 export function comment(lines: readonly string[]): string {
   return lines.map((line) => (line === '' ? '#' : `# ${line}`)).join('\n')
+}
+
+/** A word of a POSIX shell. */
+export function shellWord(text: string): string {
+  return /^[\w/.:,@%+=~[\]-]+$/.test(text) && !text.startsWith('~') ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** As in C and JSON, with backslashes before backslashes and quotes; only where that is needed. */
