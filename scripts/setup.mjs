@@ -14,6 +14,7 @@ export const TEST_PROGRAMS = [
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: 'the tests of requests that share a connection' },
   { programs: ['apache2'], debianPackage: 'apache2', usedBy: 'the tests against real Apache' },
   { programs: ['/usr/lib/apache2/modules/mod_fcgid.so'], debianPackage: 'libapache2-mod-fcgid', usedBy: 'the tests against mod_fcgid' },
+  { programs: ['/usr/lib/apache2/suexec-custom'], debianPackage: 'apache2-suexec-custom', usedBy: 'the tests against suEXEC' },
   { programs: ['/usr/lib/apache2/modules/mod_xsendfile.so'], debianPackage: 'libapache2-mod-xsendfile', usedBy: 'the tests of files that Apache sends' },
   { programs: ['lighttpd'], debianPackage: 'lighttpd', usedBy: 'the tests against real lighttpd' },
   { programs: ['caddy'], debianPackage: 'caddy', usedBy: 'the tests against real Caddy' },

@@ -66,6 +66,35 @@ it.each([
   expect(stderr).not.toMatch(/^ +at /m)
 })
 
+describe('the command that lets the web server connect to the socket', () => {
+  const text = (listen: string, app = '/srv/app/server.js'): string => printed('caddy', { listen, app })
+  const command = (...of: [listen: string, app?: string]): string | undefined => /^# +(sudo (?!systemctl).*)$/m.exec(text(...of))?.[1]
+
+  it.each(['/run/shop/app.sock', '/tmp/shop/app.sock', '/home/jo/shop/app.sock', '/var/run/shop/app.sock'])('%s: makes its folder', (listen) => {
+    expect(command(listen)).toBe(`sudo install -d -o "$USER" -g caddy -m 2750 ${dirname(listen)}`)
+  })
+
+  it.each(['/run/app.sock', '/tmp/app.sock', '/var/tmp/app.sock', '/var/run/app.sock', '/dev/shm/app.sock', '/home/jo/app.sock', '/run/user/1000/app.sock', '/app.sock'])(
+    '%s: leaves the folder alone, which has other things in it',
+    (listen) => expect(command(listen)).toBe(`sudo chgrp caddy ${listen}`),
+  )
+
+  it('leaves the folder of the application alone', () => {
+    expect(command('/srv/app/app.sock', '/srv/app/src/server.js')).toBe('sudo chgrp caddy /srv/app/app.sock')
+  })
+
+  it('says of /tmp that the web server may have one of its own', () => {
+    expect([text('/tmp/shop/app.sock'), text('/var/tmp/app.sock')].every((said) => said.includes('(PrivateTmp)'))).toBe(true)
+    expect(text('/run/shop/app.sock')).not.toContain('(PrivateTmp)')
+  })
+})
+
+it('--node may be a name, which is looked for in the PATH', () => {
+  const { PATH } = process.env
+  const { stdout } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), 'config', 'caddy', '--node', 'node'], { encoding: 'utf8', env: { PATH: `${dirname(process.execPath)}:${PATH}` } })
+  expect(stdout).toContain(` ${process.execPath} --import express-fastcgi/register `)
+})
+
 describe('what cannot be is refused in words that name it', () => {
   it.each([
     ['an unknown server', ['iis7'], /no configuration for "iis7"; there is one for nginx, /],
@@ -92,6 +121,8 @@ describe('what cannot be is refused in words that name it', () => {
     ['a colon in a path of Caddy', ['caddy', '--listen', '/run/a:b'], /for Caddy has no way to write ":"/],
     ['a pattern in a root of Caddy', ['caddy', '--root', '/srv/a*'], /for Caddy has no way to write "\*"/],
     ['a dollar in a path of HAProxy', ['haproxy', '--listen', '/run/a$b'], /for HAProxy has no way to write "\$"/],
+    ['an empty path', ['caddy', '--app', ''], /--app is empty/],
+    ['a program that is not there', ['caddy', '--node', 'no-such-node'], /--node no-such-node: there is no program of that name in the PATH/],
     ['a file that the configuration has not', ['nginx', '--file', 'x.conf'], /--file x\.conf: this configuration has example\.org\.conf/],
   ])('%s', async (_what, args, message) => {
     // Not each in a process of its own, which takes its time.
@@ -151,6 +182,14 @@ describe('--output', () => {
     expect([status, stdout]).toEqual([0, `${file} belongs to /etc/nginx/conf.d/example.org.conf\n`])
     expect(readFileSync(file, 'utf8')).toBe(config('nginx').stdout)
     expect(statSync(file).mode & 0o777).toBe(0o644)
+  })
+
+  it('makes no folder that its group may write to, whatever the umask: suEXEC would refuse it', () => {
+    const shared = join(folder, 'umask')
+    const umask = process.umask(0o002)
+    config('apache-fcgid', '--output', shared)
+    process.umask(umask)
+    expect([statSync(shared).mode & 0o777, statSync(join(shared, 'dispatch.fcgi')).mode & 0o777]).toEqual([0o755, 0o755])
   })
 
   it('leaves a file that exists alone', () => {

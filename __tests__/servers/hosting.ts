@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { startApache } from '../support/apache'
 import { printedConfig } from '../support/cli'
+import { type DaemonSetup } from '../support/daemon'
 import { install } from '../support/installed'
 import { sharedFolder, type WebServer } from '../support/web-server'
 
@@ -24,12 +25,16 @@ export interface HostingSetup {
   readonly options?: string
   /** Further directives of the server's own configuration. */
   readonly directives?: string
+  /** Modules besides {@link MODULES}. */
+  readonly modules?: readonly string[]
+  /** What becomes Apache, in a folder that has been made already; see {@link DaemonSetup.under}. */
+  readonly under?: (folder: string) => DaemonSetup['under']
 }
 
 /** The modules of Debian's package that are on from the start, mod_userdir, and mod_rewrite. */
 const MODULES = ['alias', 'authz_host', 'autoindex', 'deflate', 'dir', 'filter', 'negotiation', 'rewrite', 'userdir', 'fcgid']
 
-export async function startHosting({ allowOverride = 'FileInfo Options', options = 'FollowSymLinks MultiViews Indexes', directives = '' }: HostingSetup = {}): Promise<Hosting> {
+export async function startHosting({ allowOverride = 'FileInfo Options', options = 'FollowSymLinks MultiViews Indexes', directives = '', modules = [], under }: HostingSetup = {}): Promise<Hosting> {
   const folder = sharedFolder('hosting')
   const www = join(folder, 'www')
   const home = join(folder, 'home', 'jo')
@@ -38,7 +43,8 @@ export async function startHosting({ allowOverride = 'FileInfo Options', options
   const apache = await startApache({
     ports: 1,
     folder,
-    modules: MODULES,
+    under: under?.(folder),
+    modules: [...MODULES, ...modules],
     configuration: () => `
 LogLevel warn fcgid:info
 DocumentRoot ${www}

@@ -32,6 +32,8 @@ export interface DaemonSetup {
   /** Name in the folder of the log that it writes besides stderr. */
   readonly logFile?: string
   readonly environment?: NodeJS.ProcessEnv
+  /** A program with arguments that becomes the command which follows them, such as `unshare --mount`. */
+  readonly under?: readonly string[] | undefined
   /** What ends it at once, with every process of its own. Default: SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
   /** Writes the configuration into the folder and returns the arguments of the program, with which it stays in the foreground. */
@@ -44,7 +46,8 @@ export async function startDaemon(name: string, setup: DaemonSetup): Promise<Dae
   // Between finding a free port and the program binding it anyone may take it; then other ports are tried.
   for (let attempt = 1; ; attempt++) {
     const ports = await freePorts(setup.ports)
-    const child = spawn(program(name), setup.prepare(ports, folder), {
+    const [first = '', ...others] = [...(setup.under ?? []), program(name), ...setup.prepare(ports, folder)]
+    const child = spawn(first, others, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...setup.environment },
     })

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Daemon, startDaemon } from './daemon'
+import { type Daemon, type DaemonSetup, startDaemon } from './daemon'
 
 export type WebServer = Daemon
 
@@ -11,6 +11,8 @@ export interface WebServerSetup {
   readonly ports: number
   /** Absent: a new one, see {@link sharedFolder}. A given one is not removed by `stop`. */
   readonly folder?: string
+  /** See {@link DaemonSetup.under}. */
+  readonly under?: DaemonSetup['under']
 }
 
 /** What a kind of web server is started by. */

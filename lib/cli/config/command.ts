@@ -64,7 +64,8 @@ function write(files: readonly ConfigurationFile[], folder: string, force: boole
   }
   for (const { path, text, mode, target } of targets) {
     try {
-      mkdirSync(dirname(target), { recursive: true })
+      // Never writable by the group, as umask 002 would have it: suEXEC starts nothing in such a folder.
+      mkdirSync(dirname(target), { recursive: true, mode: 0o755 })
       writeFileSync(target, text)
       // Not by writeFileSync: the umask would take rights away, and an existing file keeps its own.
       chmodSync(target, mode ?? 0o644)

@@ -1,6 +1,7 @@
 // What every configuration is made from: where the application is, where it listens, and where the site is.
 
-import { isAbsolute, resolve, win32 } from 'node:path'
+import { existsSync } from 'node:fs'
+import { delimiter, isAbsolute, join, resolve, win32 } from 'node:path'
 import { describeAddress } from '../../client/target'
 import { UsageError } from '../usage-error'
 
@@ -57,7 +58,7 @@ export function deployment(options: DeploymentOptions): Deployment {
     name,
     port: portNumber('--port', options.port),
     app: absolute('--app', options.app),
-    node: absolute('--node', options.node),
+    node: program('--node', options.node),
   }
 }
 
@@ -107,8 +108,17 @@ function mountPath(text: string): string {
   throw new UsageError(`--mount ${JSON.stringify(text)} is no path prefix such as /shop: a slash, then letters, digits and . _ ~ -`)
 }
 
+/** By its path, or by a name that is looked for as a shell does. */
+function program(option: string, text: string): string {
+  if (text === '' || /[/\\]/.test(text)) return absolute(option, text)
+  const found = (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute).map((folder) => join(folder, text)).find((file) => existsSync(file))
+  if (found !== undefined) return plain(option, found)
+  throw new UsageError(`${option} ${text}: there is no program of that name in the PATH; give the path of its file`)
+}
+
 // Windows paths are left as they are on any machine: a configuration for IIS may be made elsewhere.
 function absolute(option: string, path: string): string {
+  if (path === '') throw new UsageError(`${option} is empty; give a path`)
   const isFull = isAbsolute(path) || win32.isAbsolute(path)
   return plain(option, (isFull ? path : resolve(path)).replace(/(?<=.)[/\\]+$/, ''))
 }

@@ -52,10 +52,12 @@ backend ${application}
     use-fcgi-app ${application}
     # Without it requests do not share a connection, whatever the options below say.
     http-reuse always
-    # Every two seconds, through the application: any answer below 400 is well. HAProxy sends a Host of its own choice otherwise.
+    # Every two seconds, through the application: any answer below 500 is well, so a 404 is, too. Without these lines HAProxy would only connect.
     option httpchk GET ${mount}/
-    http-check expect status 200-399
+    http-check expect status 200-499
     server application-1 ${address} proto fcgi check
+    # Further ones share the requests. One that fails three checks in a row gets none until it has passed two; without any HAProxy answers 503.
+    #server application-2 10.0.0.2:9000 proto fcgi check
 
 fcgi-app ${application}
     # A must for HAProxy; the application does not use it.

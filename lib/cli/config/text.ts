@@ -25,11 +25,38 @@ function startLines({ listen, mount, node, app }: Deployment, user: string): str
   ]
   if (mount !== '') lines.push(`FASTCGI_MOUNT takes ${mount} off req.url and puts it into req.baseUrl, as app.use('${mount}', ...) would.`)
   if (listen.kind === 'tcp') return [...lines, 'Whoever reaches that port can claim to be any client: let only this machine, or this web server, reach it.']
-  const folder = posix.dirname(listen.path)
+  return [...lines, ...socketLines(listen.path, app, user)]
+}
+
+/** Folders that are not one application's: `/run`, `/home/jo`, `/var/lib`. */
+const OF_OTHERS = /^\/(?:[^/]*|(?:var|usr|home|dev|run\/user)\/[^/]+|run\/(?:lock|user))$/
+/** Debian's units of Apache, Caddy and h2o have folders of their own in their place (PrivateTmp). */
+const PRIVATE = /^\/(?:var\/)?tmp(?=\/)/
+
+/**
+ * Lines of a comment.
+ *
+ * @param path of the socket
+ * @param app main file of the application
+ * @param user whom the web server runs as, and the name of its group
+ */
+function socketLines(path: string, app: string, user: string): string[] {
+  const folder = posix.dirname(path)
+  const [tmp] = PRIVATE.exec(path) ?? []
+  const warning = tmp === undefined ? [] : [`A web server that systemd starts may have a ${tmp} of its own (PrivateTmp) and not find it: a folder in /run is safer.`]
+  // `install` would take a folder with other things in it away from its owner.
+  if (OF_OTHERS.test(folder) || app.startsWith(`${folder}/`)) {
+    return [
+      `The socket has the mode 0660. So that ${user} may connect, after each start of the application:`,
+      `  sudo chgrp ${user} ${shellWord(path)}`,
+      'A folder for the socket alone, as in --listen /run/express-fastcgi/app.sock, does without.',
+      ...warning,
+    ]
+  }
   return [
-    ...lines,
     `The socket has the mode 0660 and the group of its folder, if that has the set-group-ID bit. So that ${user} may connect, once (/run is empty after a restart):`,
     `  sudo install -d -o "$USER" -g ${user} -m 2750 ${shellWord(folder)}`,
+    ...warning,
   ]
 }
 
