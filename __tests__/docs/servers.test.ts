@@ -33,3 +33,15 @@ describe.each(Object.entries({ nginx: 'nginx', caddy: 'caddyfile', haproxy: 'hap
     expect(fenced(page(`docs/servers/${server}.md`), language)[0]).toBe(text)
   })
 })
+
+describe('the table of what becomes of a client that goes away', () => {
+  const table = rows(section(page('docs/servers/README.md'), 'Web servers')).filter((cells) => cells.length === 5)
+
+  it.each(servers)('%s: is what the conformance set has', (server) => {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const [limits] = Object.values(require(`../servers/limits/${server}`) as Record<string, Limits>)
+    const [, ...told] = table.find(([name]) => name!.toLowerCase().replace(' ', '-') === server)!
+    const noticed = ['client-leaves-during-upload', 'client-leaves-while-application-computes', 'client-leaves-while-answer-streams'].map((name) => !(name in limits!.exchanges))
+    expect(told.slice(0, 3).map((cell) => cell.startsWith('noticed'))).toEqual(noticed)
+  })
+})
