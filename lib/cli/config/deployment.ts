@@ -109,6 +109,7 @@ function mountPath(text: string): string {
 
 // Windows paths are left as they are on any machine: a configuration for IIS may be made elsewhere.
 function absolute(option: string, path: string): string {
+  if (path === '') throw new UsageError(`${option}: an empty path`)
   const isFull = isAbsolute(path) || win32.isAbsolute(path)
   return plain(option, (isFull ? path : resolve(path)).replace(/(?<=.)[/\\]+$/, ''))
 }
