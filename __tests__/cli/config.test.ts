@@ -111,6 +111,7 @@ describe('what cannot be is refused in words that name it', () => {
     ['a port that is no number', ['nginx', '--port', '80;'], /--port: a port is .* not "80;"/],
     ['a name with a blank', ['nginx', '--name', 'a b'], /--name "a b" is no host name/],
     ['a name with a path', ['nginx', '--name', '../x'], /--name "..\/x" is no host name/],
+    ['an empty path', ['nginx', '--node', ''], /--node: an empty path/],
     ['a mount without a slash', ['nginx', '--mount', 'shop'], /--mount "shop" is no path prefix/],
     ['a mount with a blank', ['nginx', '--mount', '/a b'], /--mount "\/a b" is no path prefix/],
     ['a mount with dots', ['nginx', '--mount', '/a/../b'], /is no path prefix/],
@@ -209,6 +210,12 @@ describe('--output', () => {
     expect([status, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^express-fastcgi: --output .*: (?:ENOTDIR|EEXIST)/)
     expect(readdirSync(target)).toEqual(['example.org.conf'])
+  })
+
+  const onLinux = process.platform === 'linux' ? it : it.skip
+  onLinux('says so of a folder that cannot be made, though the one above is there', () => {
+    const { status, stderr } = config('nginx', '--output', '/proc/express-fastcgi')
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/^express-fastcgi: --output \/proc.*ENOENT/)])
   })
 })
 

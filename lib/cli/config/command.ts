@@ -64,8 +64,7 @@ function write(files: readonly ConfigurationFile[], folder: string, force: boole
   }
   for (const { path, text, mode, target } of targets) {
     try {
-      // Never writable by the group, as umask 002 would have it: suEXEC starts nothing in such a folder.
-      mkdirSync(dirname(target), { recursive: true, mode: 0o755 })
+      makeFolder(dirname(target))
       writeFileSync(target, text)
       // Not by writeFileSync: the umask would take rights away, and an existing file keeps its own.
       chmodSync(target, mode ?? 0o644)
@@ -74,4 +73,13 @@ function write(files: readonly ConfigurationFile[], folder: string, force: boole
     }
     process.stdout.write(`${target}${path.startsWith('/') ? ` belongs to ${path}` : ''}\n`)
   }
+}
+
+// Not by `recursive`: where the system says ENOENT though the parent is there, as /proc does, node 20 tries for ever.
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  const parent = dirname(folder)
+  if (parent !== folder) makeFolder(parent)
+  // Never writable by the group, as umask 002 would have it: suEXEC starts nothing in such a folder.
+  mkdirSync(folder, 0o755)
 }
