@@ -653,6 +653,20 @@ describe('the end', () => {
     expect((await client.response(1)).body.toString()).toBe('an ordinary answer')
   })
 
+  it.each([
+    ['is answered', (socket: net.Socket) => socket.end(`${SWITCH}done`), 'Status: 101'],
+    ['is destroyed', (socket: net.Socket) => socket.destroy(), 'Status: 500'],
+  ])('STDIN ended with the request, which %s at once: the id is free again', async (_how, answer, status) => {
+    const served = await serve((_req, res) => res.end('an ordinary answer'))
+    served.server.on('upgrade', (_req, socket: net.Socket) => void answer(socket))
+    const client = await served.client()
+    client.send(ask(1, UPGRADE, true), stdin(1))
+    await client.response(1)
+    expect(output(client)).toContain(status)
+    client.send(begin(1, { keep: true }), params(1, GET), stdin(1))
+    expect((await client.response(1)).body.toString()).toBe('an ordinary answer')
+  })
+
   it('a listener that throws is its own fault: other requests of the connection go on', async () => {
     const served = await serve((_req, res) => res.end('fine'))
     served.server.on('upgrade', (_req, socket: net.Socket) => {

@@ -445,11 +445,9 @@ export class Request implements SocketHost, StderrHost {
       this.reportNoUpgrade(head)
       return false
     }
-    // The end is for what the request becomes.
-    this.stdinEnded = false
     const upgraded = this.upgrade(head)
-    if (upgraded === undefined) this.stdinEnded = isEnd
-    else upgraded.stdinRecord(chunk, start, end)
+    if (isEnd) upgraded?.clientEnded()
+    else upgraded?.stdinRecord(chunk, start, end)
     return true
   }
 

@@ -52,13 +52,19 @@ export class UpgradedRequest extends Request implements UpgradedSocketHost {
     if (this.stdinEnded || this.isOver || socket === undefined) return
     if (start === end) {
       this.stdinEnded = true
-      this.run(endInput, socket)
+      this.clientEnded()
       return
     }
     const length = end - start
     const isKept = this.host.keepsChunk(length)
     const content = isKept ? chunk.subarray(start, end) : copyOf(chunk, start, end)
     this.run(receive, socket, content, this, isKept ? Math.max(length, HALF_A_CHUNK) : length)
+  }
+
+  /** The client ended its side. */
+  clientEnded(): void {
+    const { socket } = this
+    if (!this.isOver && socket !== undefined) this.run(endInput, socket)
   }
 
   /** A piece went into the socket's buffer, or straight to its listeners. */
