@@ -74,7 +74,7 @@ class ViaCheck {
   private noEcho({ status, headers, body }: HttpAnswer): Finding {
     const step = 'site'
     const text = `${this.options.url.origin}${this.prefix}/ answers ${status}, and not by the application's echo`
-    if (status >= 502 && status <= 504) return { step, verdict: 'fail', text, change: `the web server does not reach the application: ${advice('gateway', this.server)};\nexpress-fastcgi check ADDRESS --as www-data   finds out why` }
+    if (status >= 502 && status <= 504) return { step, verdict: 'fail', text, change: `the web server does not reach the application: ${advice('gateway', this.server)};\nexpress-fastcgi check ADDRESS --as USER   finds out why; USER is who the web server runs as: on Debian www-data, caddy, haproxy or debian-h2o` }
     // Ours: by proxy_pass or the like the request came in HTTP.
     if (status === 400 && body.includes(NOT_HTTP)) return { step, verdict: 'fail', text: `${text}: the web server speaks HTTP to it, and it speaks FastCGI`, change: advice('protocol', this.server) }
     // Ours, of variables that no request can have; it says which.
