@@ -1,5 +1,6 @@
 // What is written past the stream of a net.Socket arrives as what is written to it, and where somebody could tell the difference it is not done.
 
+import { createHook } from 'node:async_hooks'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import * as net from 'node:net'
@@ -110,6 +111,53 @@ it('an end waits for what is on its way', async () => {
   expect(Buffer.concat(got).equals(Buffer.concat([written, bytes('end')]))).toBe(true)
 })
 
+it('an error of what is on its way is told, though nothing is written behind it', async () => {
+  await learn()
+  fill()
+  const told = once(near, 'error')
+  // Or a read would meet the end of the connection first.
+  ;(handleOf(near).readStop as () => void)()
+  far.destroy()
+  expect(await told).toMatchObject([{ code: expect.stringMatching(/^(EPIPE|ECONNRESET)$/), syscall: 'write' }])
+  expect(near.destroyed).toBe(true)
+})
+
+it('a hook that writes in the middle of a write is left to the stream', async () => {
+  await learn()
+  const inside: Taken[] = []
+  const hook = createHook({
+    init(_id, type) {
+      if (type === 'WRITEWRAP') inside.push(writeToHandle(far, [bytes('from within')]))
+    },
+  }).enable()
+  try {
+    fill()
+  } finally {
+    hook.disable()
+  }
+  expect(inside).toEqual([Taken.NONE])
+  expect(writeToHandle(far, [bytes('later')])).toBe(Taken.ALL)
+})
+
+it('nothing passes an agent that looked at writes before the module was loaded', () => {
+  const prototype = net.Socket.prototype as unknown as Record<string, unknown>
+  const { write } = net.Socket.prototype
+  prototype['write'] = function looked(this: net.Socket, ...args: Parameters<typeof write>) {
+    return write.apply(this, args)
+  }
+  try {
+    jest.isolateModules(() => {
+      const { writeToHandle: another } = jest.requireActual<{ writeToHandle: typeof writeToHandle }>('../../lib/server/handle-write')
+      for (let i = 0; i < 3; i++) {
+        expect(another(near, [bytes('x')])).toBe(Taken.NONE)
+        near.write(bytes('x'))
+      }
+    })
+  } finally {
+    delete prototype['write']
+  }
+})
+
 describe('left to the stream', () => {
   const cases: [string, () => unknown][] = [
     ['a socket that was destroyed', () => near.destroy()],
@@ -119,6 +167,7 @@ describe('left to the stream', () => {
     ["a socket whose 'drain' somebody waits for", () => near.on('drain', () => undefined)],
     ['a socket whose write() was replaced', () => (near.write = () => true)],
     ['a socket whose _write() was replaced', () => (near._write = () => undefined)],
+    ['a socket whose _writev() was replaced', () => (near._writev = () => undefined)],
     ['a handle whose writeBuffer() was replaced', () => (handleOf(near).writeBuffer = () => 0)],
     ['a handle whose writev() was replaced', () => (handleOf(near).writev = () => 0)],
   ]

@@ -13,7 +13,7 @@ import { encodeGetValuesResult, encodeRecord, encodeUnknownType } from '../proto
 import { RecordWriter } from '../protocol/writer'
 import { plainResponse } from '../cgi/response-head'
 import { answerToHttp } from './http-guest'
-import { Taken, writeToHandle } from './handle-write'
+import { isWriting, Taken, writeToHandle } from './handle-write'
 import { ChunkUse, expectNoDrain, readInto } from './node-internals'
 import type { LogHabits } from './log-habits'
 import { Request, type RequestHost } from './request'
@@ -541,6 +541,10 @@ export class Connection implements RequestHost {
 
   flush(): void {
     this.isFlushScheduled = false
+    if (isWriting) {
+      this.scheduleFlush()
+      return
+    }
     const first = this.gatheredFirst
     const others = this.gatheredOthers
     if (first === undefined && this.writer.length === 0) {

@@ -2,13 +2,15 @@
 // queue, no callback and no tick. Everything else goes the way of the stream.
 
 import { Socket } from 'node:net'
+import { getSystemErrorName } from 'node:util'
 
 /** node's object for a write that is under way. */
 interface WriteRequest {
   /** -1 while no write is under way with it. */
   getAsyncId(): number
-  oncomplete: () => void
+  oncomplete(status: number): void
   buffer: unknown
+  socket: Socket
 }
 
 interface Handle {
@@ -35,7 +37,24 @@ export const enum Taken {
   PART,
 }
 
-const { write: writeOfStream, _write: writeOne, _writeGeneric: writeGeneric } = Socket.prototype as Socket & Record<'_write' | '_writeGeneric', unknown>
+interface WayOfWriting {
+  readonly write: unknown
+  readonly _write: unknown
+  readonly _writev: unknown
+  readonly _writeGeneric: unknown
+}
+
+const { write, _write, _writev, _writeGeneric } = Socket.prototype as unknown as WayOfWriting
+/**
+ * These are node's own, and end at the handle as they do here: not where an agent, loaded before us, replaced one that it looks through. On
+ * Windows the rest of a write to a pipe is nearly always under way, so there is nothing to be gained.
+ */
+const mayPass =
+  process.platform !== 'win32' &&
+  /\b_write\(this, chunk, encoding, cb\)/.test(String(write)) &&
+  /\bthis\._writeGeneric\(false, data, encoding, cb\)/.test(String(_write)) &&
+  /\bthis\._writeGeneric\(true, chunks, '', cb\)/.test(String(_writev)) &&
+  /\bwriteGeneric\(this, data, encoding, cb\)/.test(String(_writeGeneric))
 
 /** As node calls it on the handles of TCP and of pipes; undefined until its first call was seen. */
 let writeBuffer: WriteBuffer | undefined
@@ -44,6 +63,8 @@ let writeBuffers: WriteBuffers | undefined
 let WriteRequestClass: (new () => WriteRequest) | undefined
 /** One for all writes that are done at once: node then leaves it as it was. */
 let request: WriteRequest | null = null
+/** In the middle of a write a hook of async_hooks may be called, and write itself: to the same connection that would be out of order. */
+export let isWriting = false
 
 /**
  * Writes to the handle, where that comes to the same as a write to the stream.
@@ -52,36 +73,40 @@ let request: WriteRequest | null = null
  */
 export function writeToHandle(socket: Socket, pieces: readonly Buffer[]): Taken {
   const handle = (socket as unknown as Internals)._handle
-  if (handle === null || handle === undefined || !isPlain(socket)) return Taken.NONE
+  if (!mayPass || isWriting || handle === null || handle === undefined || !isPlain(socket)) return Taken.NONE
   if (writeBuffer === undefined || writeBuffers === undefined) {
     watch(handle)
     return Taken.NONE
   }
   if (handle.writeBuffer !== writeBuffer || handle.writev !== writeBuffers) return Taken.NONE
   const [first] = pieces
+  isWriting = true
   const result = pieces.length === 1 && first !== undefined ? writeBuffer.call(handle, request, first) : writeBuffers.call(handle, request, pieces, true)
+  isWriting = false
   if (result === 0) {
     if (request === null || request.getAsyncId() === -1) return Taken.ALL
-    keep(request, pieces)
+    follow(request, socket, pieces)
     request = newRequest()
     return Taken.PART
   }
   if (typeof result === 'number') {
-    // The stream meets the same error, and tells everybody.
+    // The stream tries again: it meets the same error and tells everybody, or it has passed.
     request = newRequest()
     return Taken.NONE
   }
-  keep(result, pieces)
+  follow(result, socket, pieces)
   return Taken.PART
 }
 
 /** Nothing waits in the stream, nobody stands in between or waits for its 'drain', and there is no idle time-out that a write puts off. */
 function isPlain(socket: Socket): boolean {
+  const way = socket as unknown as WayOfWriting
   return (
     socket.constructor === Socket &&
-    socket.write === writeOfStream &&
-    (socket as unknown as { _write: unknown })._write === writeOne &&
-    (socket as unknown as { _writeGeneric: unknown })._writeGeneric === writeGeneric &&
+    way.write === write &&
+    way._write === _write &&
+    way._writev === _writev &&
+    way._writeGeneric === _writeGeneric &&
     socket.writable &&
     socket.writableLength === 0 &&
     socket.writableCorked === 0 &&
@@ -91,10 +116,18 @@ function isPlain(socket: Socket): boolean {
   )
 }
 
-/** Memory that is being written has to live; an error is the stream's to tell, whose next write fails of it. */
-function keep(underWay: WriteRequest, pieces: readonly Buffer[]): void {
-  underWay.oncomplete = noop
+/** Memory that is being written has to live, and an error to be told. */
+function follow(underWay: WriteRequest, socket: Socket, pieces: readonly Buffer[]): void {
+  underWay.oncomplete = completed
+  underWay.socket = socket
   underWay.buffer = pieces
+}
+
+function completed(this: WriteRequest, status: number): void {
+  const { socket } = this
+  if (status >= 0 || socket.destroyed) return
+  const code = getSystemErrorName(status)
+  socket.destroy(Object.assign(new Error(`write ${code}`), { errno: status, code, syscall: 'write' }))
 }
 
 function newRequest(): WriteRequest | null {
@@ -120,8 +153,4 @@ function isAsExpected(given: WriteRequest | null, result: number | WriteRequest)
   WriteRequestClass = given.constructor as new () => WriteRequest
   request = new WriteRequestClass()
   return request.getAsyncId() === -1
-}
-
-function noop(): void {
-  // See keep().
 }
