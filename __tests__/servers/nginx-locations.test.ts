@@ -16,7 +16,7 @@ describeWith('nginx', 'an application under /shop in locations of nginx', () => 
   const app = express()
   app.get('/go', (req, res) => res.redirect(`${req.baseUrl}/there`))
   app.use((req, res) => {
-    const { SCRIPT_NAME, SCRIPT_FILENAME } = cgiParams(req) ?? {}
+    const { SCRIPT_NAME, SCRIPT_FILENAME } = cgiParams(req)
     res.json({ url: req.url, originalUrl: req.originalUrl, baseUrl: req.baseUrl, script: SCRIPT_NAME, file: SCRIPT_FILENAME })
   })
   let server: http.Server
