@@ -65,9 +65,14 @@ export const departureExchanges: readonly Exchange[] = [
     // Ten bytes are announced, three come: the client must not take the next answer for the rest.
     name: 'answer-too-short',
     async run(via) {
-      const client = await via.connect()
-      client.write(via.bytes({ target: '/short', keep: true })).write(via.bytes({ target: '/text' }))
-      return { nextTakenForTheRest: (await client.rest()).includes('a text with an entity tag') }
+      // Once is enough to be wrong; Apache, which is, now and then closes its client's connection in time.
+      const taken: boolean[] = []
+      for (let i = 0; i < 3; i++) {
+        const client = await via.connect()
+        client.write(via.bytes({ target: '/short', keep: true })).write(via.bytes({ target: '/text' }))
+        taken.push((await client.rest()).includes('a text with an entity tag'))
+      }
+      return { nextTakenForTheRest: taken.includes(true) }
     },
   },
 ]
