@@ -96,7 +96,8 @@ describe.each(servers)('behind %s', (name, needs, start) => {
       cleanUp.push(() => web.stop())
       const body = 'a body '.repeat(50_000)
       const port = web.ports[0] ?? 0
-      expect(await ask(port, '/cgi-bin/app.cgi/echo', { method: 'POST', headers: { 'Content-Length': body.length } }, body)).toMatchObject({ status: 200, body })
+      // Not before: Apache writes a whole body to the script before it reads anything of the answer, and pipes hold 64 kB.
+      expect(await ask(port, '/cgi-bin/app.cgi/echo-when-whole', { method: 'POST', headers: { 'Content-Length': body.length } }, body)).toMatchObject({ status: 200, body })
       expect((await ask(port, '/cgi-bin/app.cgi/log')).body).toBe('logged')
       expect(readFileSync(join(folder, 'app', 'app.log'), 'utf8')).toContain('log 99')
     })

@@ -23,6 +23,7 @@ const answers = {
   '/stderr': (req, res) => process.stderr.write('a line on stderr\\n', () => res.end('written')),
   '/file': (req, res) => res.setHeader('X-Sendfile', req.headers['x-path']) && res.end('the application, not the file'),
   '/echo': (req, res) => req.pipe(res),
+  '/echo-when-whole': (req, res) => req.toArray().then((chunks) => res.end(Buffer.concat(chunks))),
   // Begun before the process is told to stop, and ended when it has stopped listening.
   '/until-closed': (req, res) => {
     res.write('begun, ')
