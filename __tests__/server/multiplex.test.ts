@@ -139,6 +139,13 @@ describe('management records (FCGI 4)', () => {
     expect(Object.fromEntries(parsePairs(result.content))).toEqual({ FCGI_MPXS_CONNS: '1', FCGI_MAX_CONNS: '7', FCGI_MAX_REQS: '50' })
   })
 
+  it('GET_VALUES says nothing of limits that there are not: HAProxy would take the number for its own', async () => {
+    const { client } = await serve(() => undefined)
+    const web = await client()
+    web.send(getValues(['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']))
+    expect(parsePairs((await web.next()).content)).toEqual([['FCGI_MPXS_CONNS', '1']])
+  })
+
   it('says FCGI_MPXS_CONNS 0 when told not to multiplex', async () => {
     const { client } = await serve(() => undefined, { multiplex: false })
     const web = await client()

@@ -331,12 +331,12 @@ export class Connection implements RequestHost {
       if (seen.has(name)) continue
       seen.add(name)
       switch (name) {
-        // Where there is no limit, the most that request ids can tell apart. FCGI 4.1
+        // Where there is no limit, nothing is said (FCGI 4.1 allows that): HAProxy takes any FCGI_MAX_REQS for its max-reqs, however small that was set.
         case ManagementVariable.MAX_CONNS:
-          values.push(name, String(maxConnections > 0 ? maxConnections : 65_535))
+          if (maxConnections > 0) values.push(name, String(maxConnections))
           break
         case ManagementVariable.MAX_REQS:
-          values.push(name, String(settings.maxRequests > 0 ? settings.maxRequests : 65_535))
+          if (settings.maxRequests > 0) values.push(name, String(settings.maxRequests))
           break
         case ManagementVariable.MPXS_CONNS:
           values.push(name, settings.multiplex ? '1' : '0')
