@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { configCommand } from '../../lib/cli/config/command'
 import { configurations } from '../../lib/cli/config/configurations'
-import { printedFile } from '../servers/printed'
-import { printed } from '../support/printed'
+import { printed, printedFile } from '../support/printed'
 
 const root = resolve(__dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'express-fastcgi-config-'))

@@ -9,7 +9,7 @@ import { describeWith, program } from '../support/need'
 import { until } from '../support/wait'
 import { sharedFolder, type WebServer } from '../support/web-server'
 import { lighttpdUser } from './lighttpd'
-import { install, printed } from './printed'
+import { install, printedFiles } from '../support/printed'
 import { ask, writeApplication } from './small-application'
 
 let folder: string
@@ -30,7 +30,7 @@ function deploy(appFolder: string, options: Partial<DeploymentOptions> = {}): st
   mkdirSync(join(folder, 'cgi-bin'))
   mkdirSync(appFolder)
   if (process.getuid?.() === 0) chownSync(appFolder, lighttpdUser(), lighttpdUser())
-  const files = printed('cgi', { app: writeApplication(appFolder), ...options })
+  const files = printedFiles('cgi', { app: writeApplication(appFolder), ...options })
   install(files.filter(({ path }) => basename(path) === 'app.cgi'), join(folder, 'cgi-bin'))
   install(files.filter(({ path }) => basename(path) !== 'app.cgi'), appFolder)
   applications.push(appFolder)
@@ -166,7 +166,7 @@ describeWith(['cgi-fcgi', 'flock'], 'the script by itself', () => {
   })
 
   it('a port is refused', () => {
-    expect(() => printed('cgi', { listen: '9000', app: join(folder, 'server.js') })).toThrow(/behind CGI use a path/)
+    expect(() => printedFiles('cgi', { listen: '9000', app: join(folder, 'server.js') })).toThrow(/behind CGI use a path/)
   })
 
   async function killed(appFolder: string): Promise<void> {

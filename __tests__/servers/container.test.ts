@@ -11,7 +11,7 @@ import { findProgram } from '../support/need'
 import { freePorts } from '../support/ports'
 import { connect, type RawAddress } from '../support/raw-client'
 import { until } from '../support/wait'
-import { printed, printedFile } from './printed'
+import { printedFile, printedFiles } from '../support/printed'
 import { writeApplication } from './small-application'
 
 const dockerfile = (options: Partial<DeploymentOptions> = {}): string => printedFile('docker', 'Dockerfile', options)
@@ -140,6 +140,6 @@ describe('what a container cannot have', () => {
     ['kubernetes', { name: '10.0.0.1' }, /--name 10\.0\.0\.1: an Ingress takes a name of the DNS/],
     ['kubernetes', { name: 'a-.org' }, /an Ingress takes a name of the DNS/],
   ])('%s: %j', (server, options, message) => {
-    expect(() => printed(server, options)).toThrow(message)
+    expect(() => printedFiles(server, options)).toThrow(message)
   })
 })

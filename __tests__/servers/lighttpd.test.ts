@@ -11,7 +11,7 @@ import { connect } from '../support/raw-client'
 import { until } from '../support/wait'
 import { sharedFolder, type WebServer } from '../support/web-server'
 import { giveToLighttpd, lighttpdUser, startPrintedLighttpd } from './lighttpd'
-import { install, printed, printedFile } from './printed'
+import { install, printedFile, printedFiles } from '../support/printed'
 import { ask, writeApplication } from './small-application'
 
 describeWith('lighttpd', 'an application behind lighttpd', () => {
@@ -58,7 +58,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
     ])('%s: lighttpd -tt accepts it as it is', (_what, server, options) => {
       const folder = newFolder()
       const file = join(folder, 'lighttpd.conf')
-      install(printed(server, options), folder)
+      install(printedFiles(server, options), folder)
       const { status, stderr } = spawnSync(program('lighttpd'), ['-tt', '-f', file], { encoding: 'utf8' })
       expect([stderr, status]).toEqual(['', 0])
     })
@@ -67,7 +67,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       ['lighttpd', { root: '/srv/a\\b' }],
       ['lighttpd', { listen: '/run/a\\b.sock' }],
     ])('%s: a backslash in a path is refused, %j', (server, options) => {
-      expect(() => printed(server, options)).toThrow(/a configuration for lighttpd has no way to write/)
+      expect(() => printedFiles(server, options)).toThrow(/a configuration for lighttpd has no way to write/)
     })
   })
 
@@ -117,7 +117,7 @@ describeWith('lighttpd', 'an application behind lighttpd', () => {
       const { ports: [port = 0] } = await start('lighttpd', folder, { listen, mount: '/shop', app, root: undefined }, (text) => text.replaceAll('/var/www/example.org', join(folder, 'www')))
       expect((await ask(port, '/shop')).status).toBe(200)
       for (const path of ['/server.js', '/', '/shopping']) expect((await ask(port, path)).status).toBeGreaterThanOrEqual(403)
-      expect(() => printed('lighttpd', { mount: '/shop', app, root: join(folder, 'www') })).toThrow(/everybody could read its source/)
+      expect(() => printedFiles('lighttpd', { mount: '/shop', app, root: join(folder, 'www') })).toThrow(/everybody could read its source/)
     })
 
     it('X-Sendfile: lighttpd sends files of the document root, and no others', async () => {

@@ -4,7 +4,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { type DeploymentOptions } from '../../lib/cli/config/deployment'
 import { startWebServer, type WebServer } from '../support/web-server'
-import { install, printed } from './printed'
+import { install, printedFiles } from '../support/printed'
 
 /**
  * @param folder made by `sharedFolder`, and left to the caller; its `www` is the document root
@@ -30,7 +30,7 @@ export function startPrintedLighttpd(
         writeFileSync(join(folder, 'breakage.log'), '')
         giveToLighttpd(join(folder, 'breakage.log'))
         // A root of `undefined` is none on the command line.
-        const files = printed(server, { root, port: String(port), app: join(folder, 'server.js'), ...options })
+        const files = printedFiles(server, { root, port: String(port), app: join(folder, 'server.js'), ...options })
         install(files.map((file) => ({ ...file, text: change(file.text) })), folder, {
           '/var/log/lighttpd': folder,
           '/run/lighttpd.pid': join(folder, 'pid'),

@@ -12,7 +12,7 @@ import { freePorts } from '../support/ports'
 import { connect, type RawAddress } from '../support/raw-client'
 import { until } from '../support/wait'
 import { lighttpdUser } from './lighttpd'
-import { install, printed } from './printed'
+import { install, printedFiles } from '../support/printed'
 import { writeApplication } from './small-application'
 
 const isRoot = process.getuid?.() === 0
@@ -32,7 +32,7 @@ afterEach(async () => {
 
 /** Writes the scripts; the pid file is in the folder. */
 function scripts(server: string, options: Partial<DeploymentOptions>): string {
-  install(printed(server, { app: join(folder, 'server.js'), ...options }), folder, { '/run/example.org.pid': join(folder, 'pid') })
+  install(printedFiles(server, { app: join(folder, 'server.js'), ...options }), folder, { '/run/example.org.pid': join(folder, 'pid') })
   return join(folder, 'example.org.sh')
 }
 
@@ -103,7 +103,7 @@ describeWith('spawn-fcgi', 'spawn-fcgi', () => {
   })
 
   it('a host name is refused', () => {
-    expect(() => printed('spawn-fcgi', { listen: 'localhost:9000' })).toThrow(/spawn-fcgi listens on addresses, not on names/)
+    expect(() => printedFiles('spawn-fcgi', { listen: 'localhost:9000' })).toThrow(/spawn-fcgi listens on addresses, not on names/)
   })
 })
 

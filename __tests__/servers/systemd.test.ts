@@ -9,7 +9,7 @@ import { describeWith, program } from '../support/need'
 import { freePorts } from '../support/ports'
 import { type RawAddress } from '../support/raw-client'
 import { until } from '../support/wait'
-import { install, printed, printedFile } from './printed'
+import { install, printedFile, printedFiles } from '../support/printed'
 import { writeApplication } from './small-application'
 
 let folder: string
@@ -32,7 +32,7 @@ describeWith('systemd-analyze', 'systemd-analyze verify', () => {
     ['odd names', { listen: '/run/o d/%n $x "q"\\é.sock', app: '/srv/o\'d "q" $HOME %n \\é/server $x.js' }],
   ])('%s: accepts the units', (_what, options) => {
     // The folder of an application that is not there is no error, its program is.
-    install(printed('systemd', { app: '/srv/my-app/server.js', ...options }), folder)
+    install(printedFiles('systemd', { app: '/srv/my-app/server.js', ...options }), folder)
     const { stdout, stderr, status } = spawnSync(program('systemd-analyze'), ['verify', '--man=no', join(folder, 'example.org.service'), join(folder, 'example.org.socket')], { encoding: 'utf8' })
     // It reads the units of the machine as well.
     const complaints = (stdout + stderr).split('\n').filter((line) => line.includes('example.org'))
@@ -48,7 +48,7 @@ describe('what units cannot have', () => {
     ['a node with a quote', { node: '/opt/a"b/node' }, /--node .* quotes or backslashes/],
     ['an application in /tmp', { app: '/tmp/server.js' }, /--app \/tmp\/server\.js: .* a \/tmp of its own/],
   ])('%s', (_what, options, message) => {
-    expect(() => printed('systemd', { app: '/srv/server.js', ...options })).toThrow(message)
+    expect(() => printedFiles('systemd', { app: '/srv/server.js', ...options })).toThrow(message)
   })
 })
 

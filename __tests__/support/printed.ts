@@ -1,15 +1,44 @@
-// What `express-fastcgi config SERVER` prints. The output of the command is compared with the same in __tests__/cli.
+// What `express-fastcgi config SERVER` prints, put where a test can use it. The output of the command is compared with the same in __tests__/cli.
 import { spawnSync } from 'node:child_process'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { type ConfigurationFile } from '../../lib/cli/config/configuration'
 import { configurations } from '../../lib/cli/config/configurations'
-import { deployment, type DeploymentOptions } from '../../lib/cli/config/deployment'
+import { DEFAULT_LISTEN, deployment, type DeploymentOptions } from '../../lib/cli/config/deployment'
 import { program } from './need'
 
-const defaults: DeploymentOptions = { listen: '/run/app.sock', mount: '/', name: 'example.org', port: '80', app: '/srv/app/server.js', node: '/usr/bin/node' }
+/** The files for a deployment; without options what the command line has by default. */
+export function printedFiles(server: string, options: Partial<DeploymentOptions> = {}): readonly ConfigurationFile[] {
+  const configuration = configurations.find((one) => one.server === server)
+  if (configuration === undefined) throw new Error(`there is no configuration for ${server}`)
+  const defaults = { listen: DEFAULT_LISTEN, mount: '/', name: 'example.org', port: '80', app: 'server.js', node: process.execPath }
+  return configuration.files(deployment({ ...defaults, ...options }))
+}
 
-/** The text of the first file of a configuration. */
-export function printed(server: string, options: Partial<DeploymentOptions>): string {
-  const files = configurations.find((one) => one.server === server)!.files(deployment({ ...defaults, ...options }))
-  return files[0]!.text
+/** The text of the first file, which for most servers is the only one. */
+export function printed(server: string, options?: Partial<DeploymentOptions>): string {
+  return printedFiles(server, options)[0]!.text
+}
+
+/** The only file of that name. */
+export function printedFile(server: string, name: string, options?: Partial<DeploymentOptions>): string {
+  const found = printedFiles(server, options).find(({ path }) => basename(path) === name)
+  if (found === undefined) throw new Error(`${server} has no file ${name}`)
+  return found.text
+}
+
+/**
+ * Puts the files into a folder, with their rights.
+ *
+ * @param moved what stands for paths outside of it, such as `/var/log/lighttpd` for a folder of the test
+ */
+export function install(files: readonly ConfigurationFile[], folder: string, moved: Readonly<Record<string, string>> = {}): void {
+  const places = { ...moved, ...Object.fromEntries(files.map(({ path }) => [path, join(folder, basename(path))])) }
+  for (const { path, text, mode } of files) {
+    const target = join(folder, basename(path))
+    writeFileSync(target, Object.entries(places).reduce((moving, [from, to]) => moving.replaceAll(from, to), text))
+    chmodSync(target, mode ?? 0o644)
+  }
 }
 
 /** The text without the `#` before the directives that follow a comment, as somebody would who wants them. */

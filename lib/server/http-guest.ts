@@ -4,8 +4,11 @@
 const METHOD = /^(?!PROXY )[A-Z]{1,20}(?: |$)/
 const LONGEST = 21
 
+/** How the text begins: what it is known by. */
+export const NOT_HTTP = 'This port speaks FastCGI, not HTTP.'
+
 const TEXT =
-  'This port speaks FastCGI, not HTTP. Use fastcgi_pass (nginx), fcgi:// (Apache) or the like in the web server in front of it; ' +
+  `${NOT_HTTP} Use fastcgi_pass (nginx), fcgi:// (Apache) or the like in the web server in front of it; ` +
   "or have the application listen with the option protocol: 'auto' to serve both.\n"
 
 const ANSWER = Buffer.from(

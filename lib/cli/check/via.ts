@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { type WebServer, webServerOf } from '../../cgi/server-software'
 import { CHECK_HEADER, type CheckEcho, STREAM, STREAM_INTERVAL_MS, STREAM_PIECES } from '../../server/check-echo'
+import { NOT_HTTP } from '../../server/http-guest'
 import { advice } from './advice'
 import { compare, SPOOFED_HEADER, target } from './compare'
 import { type Finding } from './finding'
@@ -16,8 +17,6 @@ export interface ViaOptions extends Site {
 
 const AUTHORIZATION = 'Bearer express-fastcgi-check'
 const SMALL_BODY_BYTES = 4_096
-/** What an application answers to HTTP: lib/server/http-guest.ts. */
-const NOT_HTTP = 'This port speaks FastCGI, not HTTP.'
 /** As much of an answer as is shown. */
 const SHOWN = 200
 /** Characters that web servers like to decode, encode or merge. */
