@@ -41,7 +41,8 @@ const server = ({ socket, site }, index, port) => `
     }
   }`
 
-const configuration = (folder, servers) => `${process.getuid() === 0 ? 'user root;' : ''}
+/** The main file for `server` and `upstream` blocks, `settings` being directives for all of them: one worker, no log of requests, nothing of the system's. */
+export const nginxConfiguration = (folder, blocks, settings = '') => `${process.getuid() === 0 ? 'user root;' : ''}
 worker_processes 1;
 daemon off;
 pid ${folder}/nginx.pid;
@@ -55,11 +56,12 @@ http {
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
   client_max_body_size 64m;
-  client_body_buffer_size 512k;
+  ${settings}
+  # Towards the load, so that only the way to the application differs.
   keepalive_requests 100000000;
   keepalive_timeout 600s;
   root /var/www/html;
-${servers.join('\n')}
+${blocks.join('\n')}
 }
 `
 
@@ -76,7 +78,8 @@ export async function startNginx(folder, applications) {
   const binary = program('nginx')
   // The package's own fastcgi_params, found beside our configuration because nginx resolves includes there.
   writeFileSync(join(folder, 'fastcgi_params'), readFileSync('/etc/nginx/fastcgi_params'))
-  writeFileSync(file, configuration(folder, applications.map((application, index) => server(application, index, ports[index]))))
+  const servers = applications.map((application, index) => server(application, index, ports[index]))
+  writeFileSync(file, nginxConfiguration(folder, servers, 'client_body_buffer_size 512k;'))
   execFileSync(binary, ['-t', '-q', '-p', folder, '-c', file])
   const child = spawn(binary, ['-p', folder, '-c', file], { stdio: ['ignore', 'inherit', 'inherit'] })
   const kill = () => child.kill('SIGTERM')

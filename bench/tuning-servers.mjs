@@ -1,30 +1,11 @@
 // Real web servers in front of the same application, one front for each variant of their configuration. Text only: nothing is started here.
 // A variant has `address` (a unix socket or a TCP port), `transport` to say which, `port` to listen on, and pieces of configuration.
 import { readFileSync } from 'node:fs'
+import { nginxConfiguration } from './nginx.mjs'
 
 const nginx = {
   start: (file, folder) => ['-p', folder, '-c', file],
-  configuration: (folder, variants) => `${process.getuid() === 0 ? 'user root;' : ''}
-worker_processes 1;
-daemon off;
-pid ${folder}/nginx.pid;
-error_log ${folder}/error.log warn;
-events { worker_connections 2048; }
-http {
-  access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  client_max_body_size 64m;
-  # Towards the load, so that only the way to the application differs.
-  keepalive_requests 100000000;
-  keepalive_timeout 600s;
-  root /var/www/html;
-${variants.map(nginxFront).join('\n')}
-}
-`,
+  configuration: (folder, variants) => nginxConfiguration(folder, variants.map(nginxFront)),
 }
 
 function nginxFront({ port, transport, address, upstream = '', location = '', params = readFileSync('/etc/nginx/fastcgi_params', 'latin1') }, index) {

@@ -30,6 +30,7 @@ afterEach(() => {
 })
 
 const bytes = (text: string): Buffer => Buffer.from(text)
+const nothing = (): void => undefined
 
 function handleOf(socket: net.Socket): Record<string, unknown> {
   return (socket as unknown as { _handle: Record<string, unknown> })._handle
@@ -37,7 +38,7 @@ function handleOf(socket: net.Socket): Record<string, unknown> {
 
 /** How node writes a buffer is seen on a first one. */
 async function learn(): Promise<void> {
-  if (writeToHandle(near, [bytes('first ')]) === Taken.NONE) near.write(bytes('first '))
+  if (writeToHandle(near, [bytes('first ')], nothing) === Taken.NONE) near.write(bytes('first '))
   expect(String(await arrived(6))).toBe('first ')
 }
 
@@ -53,12 +54,12 @@ async function arrived(length: number): Promise<Buffer> {
 }
 
 /** Writes past the stream until the operating system takes no more; what was written. */
-function fill(): Buffer {
+function fill(done: (error?: Error) => void = nothing): Buffer {
   const written: Buffer[] = []
   for (let i = 0; i < 1_000; i++) {
     const pieces = [bytes(`(${i})`), Buffer.alloc(20_000, i)]
     written.push(...pieces)
-    const taken = writeToHandle(near, pieces)
+    const taken = writeToHandle(near, pieces, done)
     if (taken === Taken.PART) return Buffer.concat(written)
     expect(taken).toBe(Taken.ALL)
   }
@@ -66,16 +67,16 @@ function fill(): Buffer {
 }
 
 it('the first write of a process is left to the stream', async () => {
-  expect(writeToHandle(near, [bytes('-')])).toBe(Taken.NONE)
+  expect(writeToHandle(near, [bytes('-')], nothing)).toBe(Taken.NONE)
   near.write(bytes('a string would not do'))
   expect(String(await arrived(21))).toBe('a string would not do')
-  expect(writeToHandle(near, [bytes('-')])).toBe(Taken.ALL)
+  expect(writeToHandle(near, [bytes('-')], nothing)).toBe(Taken.ALL)
 })
 
 it('after one write of node, one buffer and several are written, and counted', async () => {
   await learn()
-  expect(writeToHandle(near, [bytes('second ')])).toBe(Taken.ALL)
-  expect(writeToHandle(near, [bytes('third '), bytes('fourth')])).toBe(Taken.ALL)
+  expect(writeToHandle(near, [bytes('second ')], nothing)).toBe(Taken.ALL)
+  expect(writeToHandle(near, [bytes('third '), bytes('fourth')], nothing)).toBe(Taken.ALL)
   near.write(' fifth')
   expect(String(await arrived(25))).toBe('second third fourth fifth')
   expect(near.bytesWritten).toBe(31)
@@ -87,12 +88,31 @@ it('what the operating system does not take at once arrives in order, before wha
   for (let round = 0; round < 3; round++) {
     const written = fill()
     const isWritten = new Promise((resolve) => near.write('behind', resolve))
-    expect(writeToHandle(near, [bytes('too early')])).toBe(Taken.NONE)
+    expect(writeToHandle(near, [bytes('too early')], nothing)).toBe(Taken.NONE)
     expect((await arrived(written.length + 6)).equals(Buffer.concat([written, bytes('behind')]))).toBe(true)
     await isWritten
-    expect(writeToHandle(near, [bytes('free')])).toBe(Taken.ALL)
+    expect(writeToHandle(near, [bytes('free')], nothing)).toBe(Taken.ALL)
     await arrived(4)
   }
+})
+
+it('is done when all of it was taken, once, and before what is written to the stream behind it', async () => {
+  await learn()
+  const order: unknown[] = []
+  const written = fill((error) => order.push('past the stream', error))
+  const behind = new Promise<void>((resolve) => near.write('behind', () => (order.push('behind'), resolve())))
+  await new Promise(setImmediate)
+  expect(order).toEqual([])
+  await arrived(written.length + 6)
+  await behind
+  expect(order).toEqual(['past the stream', undefined, 'behind'])
+})
+
+it('is done, too, when the socket is destroyed', async () => {
+  await learn()
+  const done = new Promise<unknown>((resolve) => fill(resolve))
+  near.destroy()
+  expect(await done).toBe(undefined)
 })
 
 it('memory on its way is not collected', async () => {
@@ -113,13 +133,14 @@ it('an end waits for what is on its way', async () => {
 
 it('an error of what is on its way is told, though nothing is written behind it', async () => {
   await learn()
-  fill()
+  const done = new Promise<unknown>((resolve) => fill(resolve))
   const told = once(near, 'error')
   // Or a read would meet the end of the connection first.
   ;(handleOf(near).readStop as () => void)()
   far.destroy()
   expect(await told).toMatchObject([{ code: expect.stringMatching(/^(EPIPE|ECONNRESET)$/), syscall: 'write' }])
   expect(near.destroyed).toBe(true)
+  expect(await done).toBe((await told)[0])
 })
 
 it('a hook that writes in the middle of a write is left to the stream', async () => {
@@ -127,7 +148,7 @@ it('a hook that writes in the middle of a write is left to the stream', async ()
   const inside: Taken[] = []
   const hook = createHook({
     init(_id, type) {
-      if (type === 'WRITEWRAP') inside.push(writeToHandle(far, [bytes('from within')]))
+      if (type === 'WRITEWRAP') inside.push(writeToHandle(far, [bytes('from within')], nothing))
     },
   }).enable()
   try {
@@ -136,7 +157,7 @@ it('a hook that writes in the middle of a write is left to the stream', async ()
     hook.disable()
   }
   expect(inside).toEqual([Taken.NONE])
-  expect(writeToHandle(far, [bytes('later')])).toBe(Taken.ALL)
+  expect(writeToHandle(far, [bytes('later')], nothing)).toBe(Taken.ALL)
 })
 
 it('nothing passes an agent that looked at writes before the module was loaded', () => {
@@ -149,7 +170,7 @@ it('nothing passes an agent that looked at writes before the module was loaded',
     jest.isolateModules(() => {
       const { writeToHandle: another } = jest.requireActual<{ writeToHandle: typeof writeToHandle }>('../../lib/server/handle-write')
       for (let i = 0; i < 3; i++) {
-        expect(another(near, [bytes('x')])).toBe(Taken.NONE)
+        expect(another(near, [bytes('x')], nothing)).toBe(Taken.NONE)
         near.write(bytes('x'))
       }
     })
@@ -174,19 +195,19 @@ describe('left to the stream', () => {
   it.each(cases)('%s', async (_what, change) => {
     await learn()
     change()
-    expect(writeToHandle(near, [bytes('x')])).toBe(Taken.NONE)
+    expect(writeToHandle(near, [bytes('x')], nothing)).toBe(Taken.NONE)
   })
 
   it('another class than net.Socket', async () => {
     await learn()
-    expect(writeToHandle(Object.assign(Object.create(near) as net.Socket, { constructor: class extends net.Socket {} }), [bytes('x')])).toBe(Taken.NONE)
+    expect(writeToHandle(Object.assign(Object.create(near) as net.Socket, { constructor: class extends net.Socket {} }), [bytes('x')], nothing)).toBe(Taken.NONE)
   })
 
   it('a write that fails: the stream tells of it', async () => {
     await learn()
     far.destroy()
     await once(near.resume(), 'end')
-    expect(writeToHandle(near, [bytes('x')])).toBe(Taken.NONE)
+    expect(writeToHandle(near, [bytes('x')], nothing)).toBe(Taken.NONE)
     const told = once(near, 'error')
     near.write('x')
     expect(await told).toMatchObject([{ code: 'EPIPE', syscall: 'write' }])

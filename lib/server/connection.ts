@@ -599,14 +599,14 @@ export class Connection implements RequestHost {
   private sendAtOnce(pieces: readonly Buffer[], before: Flight | undefined): void {
     const { transport } = this
     const first = pieces[0] ?? NOTHING
-    const taken = writeToHandle(transport, pieces)
+    const taken = writeToHandle(transport, pieces, this.onWritten)
     if (taken === Taken.ALL) {
       if (pieces.length === 1) this.writer.giveBack(first)
       return
     }
     if (taken === Taken.PART) {
       for (const piece of pieces) this.pastStream += piece.length
-      this.writeMark(before)
+      this.landing(before)
       return
     }
     if (pieces.length === 1) {
@@ -619,17 +619,13 @@ export class Connection implements RequestHost {
       if (transport.destroyed) process.nextTick(abortAll, this)
     }
     if (transport.writableLength > 0) {
-      this.writeMark(before)
+      // A write of nothing, done when those before it are.
+      this.landing(before)
+      transport.write(NOTHING, this.onWritten)
     } else if (pieces.length === 1 && transport.write === writeOfSocket && isOfSystem(transport)) {
       // Not where somebody stands in between, who may look at it later.
       this.writer.giveBack(first)
     }
-  }
-
-  /** A write of nothing, done when those before it are. */
-  private writeMark(before: Flight | undefined): void {
-    this.landing(before)
-    this.transport.write(NOTHING, this.onWritten)
   }
 
   /** Sees to it that a write that is waited for has a flight, so that its callback never settles another one's. */

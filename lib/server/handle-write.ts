@@ -11,7 +11,11 @@ interface WriteRequest {
   oncomplete(status: number): void
   buffer: unknown
   socket: Socket
+  done: Done
 }
+
+/** @param error what the write failed with; the socket was destroyed with the same then */
+type Done = (error?: Error) => void
 
 interface Handle {
   writeBuffer?: WriteBuffer
@@ -69,9 +73,10 @@ export let isWriting = false
 /**
  * Writes to the handle, where that comes to the same as a write to the stream.
  *
- * @param pieces one or more, unchanged until written: with {@link Taken.PART}, until a write to the stream after this one has called back
+ * @param pieces one or more, unchanged until written: with {@link Taken.PART}, until `done` is called
+ * @param done called with {@link Taken.PART} alone, later: the rest is written, has failed, or never will be, as the socket was destroyed
  */
-export function writeToHandle(socket: Socket, pieces: readonly Buffer[]): Taken {
+export function writeToHandle(socket: Socket, pieces: readonly Buffer[], done: Done): Taken {
   const handle = (socket as unknown as Internals)._handle
   if (!mayPass || isWriting || handle === null || handle === undefined || !isPlain(socket)) return Taken.NONE
   if (writeBuffer === undefined || writeBuffers === undefined) {
@@ -85,7 +90,7 @@ export function writeToHandle(socket: Socket, pieces: readonly Buffer[]): Taken 
   isWriting = false
   if (result === 0) {
     if (request === null || request.getAsyncId() === -1) return Taken.ALL
-    follow(request, socket, pieces)
+    follow(request, socket, pieces, done)
     request = newRequest()
     return Taken.PART
   }
@@ -94,7 +99,7 @@ export function writeToHandle(socket: Socket, pieces: readonly Buffer[]): Taken 
     request = newRequest()
     return Taken.NONE
   }
-  follow(result, socket, pieces)
+  follow(result, socket, pieces, done)
   return Taken.PART
 }
 
@@ -117,17 +122,23 @@ function isPlain(socket: Socket): boolean {
 }
 
 /** Memory that is being written has to live, and an error to be told. */
-function follow(underWay: WriteRequest, socket: Socket, pieces: readonly Buffer[]): void {
+function follow(underWay: WriteRequest, socket: Socket, pieces: readonly Buffer[], done: Done): void {
   underWay.oncomplete = completed
   underWay.socket = socket
   underWay.buffer = pieces
+  underWay.done = done
 }
 
 function completed(this: WriteRequest, status: number): void {
-  const { socket } = this
-  if (status >= 0 || socket.destroyed) return
+  const { socket, done } = this
+  if (status >= 0 || socket.destroyed) {
+    done()
+    return
+  }
   const code = getSystemErrorName(status)
-  socket.destroy(Object.assign(new Error(`write ${code}`), { errno: status, code, syscall: 'write' }))
+  const error = Object.assign(new Error(`write ${code}`), { errno: status, code, syscall: 'write' })
+  socket.destroy(error)
+  done(error)
 }
 
 function newRequest(): WriteRequest | null {
