@@ -1,36 +1,19 @@
 // Name-value pairs as bytes. Knows lengths and order; not what any name means.
 
 import { ProtocolError } from '../errors'
-import { areVisible, holdsControls, isAt, nameWords, wordsOf } from './words'
+import { BEGINNING, isNameAt, knownName, nameBehind, numberOf } from './known-names'
+import { areVisible, holdsControls, wordsOf } from './words'
 
 /** Lengths below this take one byte; others take four with the top bit set. FCGI 3.4 */
 const ONE_BYTE_LIMIT = 0x80
+/** Two lengths side by side, one of them at least of four bytes. */
+const LONG_LENGTHS = 0x8080
 const MAX_LENGTH = 0x7fff_ffff
 
 /** Names and values alternating (name, value, name, value, ...), as in node's `rawHeaders`; each character is one byte (latin1). */
 export type NameValueList = string[]
 
-/** Names are the web server's and its clients'; those of a site are some dozens, so the memory for them is bounded. */
-const MAX_REMEMBERED = 2_000
-/** A longer name is nobody's usual one; it may be 100 kB of a hostile client. */
-const MAX_REMEMBERED_LENGTH = 64
-
-/** A name that was met before. A web server sends its variables in one order, so the one behind it is nearly always the same again. */
-class RememberedName {
-  next: RememberedName | undefined = undefined
-
-  constructor(
-    readonly text: string,
-    readonly words: Int32Array,
-    readonly id: number,
-  ) {}
-}
-
-const remembered = new Map<string, RememberedName>()
-const rememberedById: RememberedName[] = []
-/** Stands before the first pair of every list. */
-const FIRST = new RememberedName('', new Int32Array(0), -1)
-
+const NO_WORDS = new DataView(new ArrayBuffer(0))
 /** Room for the pairs of any usual request. */
 const USUAL_PAIRS = 128
 
@@ -48,9 +31,13 @@ export class PairTable {
   valueEnds: Int32Array = new Int32Array(USUAL_PAIRS)
   /** A small number for each name, the same each time it occurs in any list; -1 for a name that is not remembered. */
   nameIds: Int32Array = new Int32Array(USUAL_PAIRS)
+  /** Of names without a number only. */
   private nameStarts: Int32Array = new Int32Array(USUAL_PAIRS)
-  private words: Int32Array = FIRST.words
+  private words: DataView = NO_WORDS
   private wordsBase = 0
+  /** Pairs read so far, and the last of their names that has a number. */
+  private count = 0
+  private before = BEGINNING
 
   /**
    * Reads a list into the table, in place of the one that was there.
@@ -61,50 +48,77 @@ export class PairTable {
    * @throws {ProtocolError} FCGI_ERR_TRUNCATED_PAIR when a length runs past the end
    */
   read(content: Buffer, start = 0, end = content.length): void {
-    const { words, base } = wordsOf(content, start, end)
+    const { words, base } = wordsOf(content, start)
     this.words = words
     this.wordsBase = base
     this.text = content.toString('latin1', start, end)
     this.length = 0
-    let { nameStarts, nameIds, valueStarts, valueEnds } = this
-    let count = 0
-    let before = FIRST
-    for (let at = start; at < end; count++) {
-      let nameLength = content[at++] ?? 0
-      if (nameLength >= ONE_BYTE_LIMIT) {
-        nameLength = longLength(content, at - 1, end)
-        at += 3
-      }
-      if (at >= end) throw truncated('value length', 1, 0)
-      let valueLength = content[at++] ?? 0
-      if (valueLength >= ONE_BYTE_LIMIT) {
-        valueLength = longLength(content, at - 1, end)
-        at += 3
-      }
-      const valueStart = at + nameLength
-      const valueEnd = valueStart + valueLength
-      if (valueEnd > end) throw truncated('pair', nameLength + valueLength, end - at)
-      if (count === nameIds.length) {
-        this.grow()
-        ;({ nameStarts, nameIds, valueStarts, valueEnds } = this)
-      }
-      let name = before.next
-      if (name === undefined || name.text.length !== nameLength || !isAt(words, base + at - start, name.words, nameLength)) {
-        name = findName(this.text.slice(at - start, valueStart - start))
-        if (name !== undefined) before.next = name
-      }
-      if (name !== undefined) before = name
-      nameIds[count] = name === undefined ? -1 : name.id
-      nameStarts[count] = at - start
-      valueStarts[count] = valueStart - start
-      valueEnds[count] = valueEnd - start
-      at = valueEnd
+    this.count = 0
+    this.before = BEGINNING
+    const size = end - start
+    for (let at = 0; at < size; ) {
+      at = this.readUsual(at, size)
+      if (at < size) at = this.readAny(content, start, at, size)
     }
-    this.length = count
+    this.length = this.count
+  }
+
+  /** Pairs with short lengths, and names where they were the last time, as nearly all are; returns where the first other one begins. */
+  private readUsual(from: number, size: number): number {
+    const { words, wordsBase: base, nameIds, valueStarts, valueEnds } = this
+    const room = nameIds.length
+    let { count, before } = this
+    let at = from
+    while (count < room && at + 2 <= size) {
+      // Both at once, each of one byte.
+      const lengths = words.getUint16(base + at)
+      const valueStart = at + 2 + (lengths >> 8)
+      const valueEnd = valueStart + (lengths & 0xff)
+      const name = nameBehind(before)
+      if ((lengths & LONG_LENGTHS) !== 0 || valueEnd > size || !isNameAt(words, base + at + 2, name, lengths >> 8)) break
+      nameIds[count] = name
+      valueStarts[count] = valueStart
+      valueEnds[count] = valueEnd
+      before = name
+      at = valueEnd
+      count++
+    }
+    this.count = count
+    this.before = before
+    return at
+  }
+
+  /** One pair, whatever it is. */
+  private readAny(content: Buffer, start: number, from: number, size: number): number {
+    let at = from
+    let nameLength = content[start + at++] ?? 0
+    if (nameLength >= ONE_BYTE_LIMIT) {
+      nameLength = longLength(content, start + at - 1, start + size)
+      at += 3
+    }
+    if (at >= size) throw truncated('value length', 1, 0)
+    let valueLength = content[start + at++] ?? 0
+    if (valueLength >= ONE_BYTE_LIMIT) {
+      valueLength = longLength(content, start + at - 1, start + size)
+      at += 3
+    }
+    const valueStart = at + nameLength
+    const valueEnd = valueStart + valueLength
+    if (valueEnd > size) throw truncated('pair', nameLength + valueLength, size - at)
+    if (this.count === this.nameIds.length) this.grow()
+    const { count } = this
+    const name = numberOf(this.text.slice(at, valueStart), this.before)
+    this.nameIds[count] = name
+    this.nameStarts[count] = at
+    this.valueStarts[count] = valueStart
+    this.valueEnds[count] = valueEnd
+    if (name >= 0) this.before = name
+    this.count++
+    return valueEnd
   }
 
   name(index: number): string {
-    return rememberedById[this.nameIds[index] ?? -1]?.text ?? this.text.slice(this.nameStarts[index], this.valueStarts[index])
+    return knownName(this.nameIds[index] ?? -1) ?? this.text.slice(this.nameStarts[index], this.valueStarts[index])
   }
 
   value(index: number): string {
@@ -133,17 +147,6 @@ function twice(numbers: Int32Array): Int32Array {
   const larger = new Int32Array(2 * numbers.length)
   larger.set(numbers)
   return larger
-}
-
-function findName(name: string): RememberedName | undefined {
-  const found = remembered.get(name)
-  if (found !== undefined || name.length > MAX_REMEMBERED_LENGTH || remembered.size >= MAX_REMEMBERED) return found
-  const bytes = Buffer.from(name, 'latin1')
-  // Copied: a slice would keep the PARAMS content of one request alive.
-  const made = new RememberedName(bytes.toString('latin1'), nameWords(bytes), remembered.size)
-  remembered.set(made.text, made)
-  rememberedById.push(made)
-  return made
 }
 
 const decoding = new PairTable()
