@@ -273,7 +273,8 @@ function setVersion(head: RequestHead, text: string): void {
 function headerValue(text: string, header: string, start: number, end: number, isControlled: boolean): string {
   const value = text.slice(start, end)
   if (isControlled && CONTROL.test(value)) throw new BadRequest(`the value of ${header} holds a control character`, 'HPE_INVALID_HEADER_TOKEN')
-  return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? trimmed(value) : value
+  // Of the text, which is one piece of memory; looking into a part of it takes V8 longer.
+  return start < end && (isBlank(text.charCodeAt(start)) || isBlank(text.charCodeAt(end - 1))) ? trimmed(value) : value
 }
 
 /** By hand: a pattern would be quadratic. */

@@ -1,5 +1,6 @@
 // The sending half of the protocol: records in, as few and as large buffers as possible out. Pure: it never writes to a socket.
 
+import { Buffer } from 'node:buffer' // not the global: that is a getter, called each time
 import { HEADER_LENGTH, MAX_CONTENT_LENGTH, type ProtocolStatus, RecordType } from './constants'
 import { writeRecordHeader } from './records'
 
@@ -21,9 +22,20 @@ const utf8Write: WriteText = writers.utf8Write ?? function (text, at) { return t
 let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
 let slabUsed = 0
 let slabOwner: RecordWriter | undefined
+/** The last piece that was cut off, and where it begins. It is cut off again where it was given back and as much is written. */
+let lastPiece = slab.subarray(0, 0)
+let lastPieceAt = -1
 
 /** Up to this many characters a loop is cheaper than a call into node. */
 const SHORT_TEXT = 24
+
+function cutOff(from: number, to: number): Buffer {
+  if (lastPieceAt !== from || lastPiece.length !== to - from) {
+    lastPiece = slab.subarray(from, to)
+    lastPieceAt = from
+  }
+  return lastPiece
+}
 
 /** @returns false for what is not ASCII */
 function writeAscii(text: string, at: number): boolean {
@@ -130,7 +142,7 @@ export class RecordWriter {
 
   /** Gives a buffer that was taken back, once nobody needs it any more: its memory is written to again. */
   giveBack(piece: Buffer): void {
-    if (slabOwner === undefined && piece.byteOffset + piece.length === slabUsed && piece.buffer === slab.buffer) slabUsed = piece.byteOffset
+    if (slabOwner === undefined && piece === lastPiece && lastPieceAt + piece.length === slabUsed) slabUsed = lastPieceAt
   }
 
   private add(piece: Buffer): void {
@@ -227,6 +239,7 @@ export class RecordWriter {
     if (slabUsed + size > SLAB_SIZE) {
       slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
       slabUsed = 0
+      lastPieceAt = -1
     }
     own(this)
     this.openAt = slabUsed
@@ -236,7 +249,7 @@ export class RecordWriter {
   private close(): void {
     this.growingAt = -1
     if (slabOwner !== this) return
-    if (slabUsed > this.openAt) this.add(slab.subarray(this.openAt, slabUsed))
+    if (slabUsed > this.openAt) this.add(cutOff(this.openAt, slabUsed))
     own(undefined)
     this.openAt = -1
   }

@@ -601,7 +601,7 @@ export class Connection implements RequestHost {
     const first = pieces[0] ?? NOTHING
     const taken = writeToHandle(transport, pieces, this.onWritten)
     if (taken === Taken.ALL) {
-      if (pieces.length === 1) this.writer.giveBack(first)
+      this.writer.giveBack(first)
       return
     }
     if (taken === Taken.PART) {
