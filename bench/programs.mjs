@@ -8,6 +8,7 @@ const PROGRAMS = {
   apache2: { debianPackage: 'apache2', usedBy: 'the effect of its settings', version: ['-v'] },
   wrk: { debianPackage: 'wrk', usedBy: 'the load on web servers whose settings are compared', version: ['-v'] },
   go: { debianPackage: 'golang-go', usedBy: "the contender Go's net/http/fcgi", version: ['version'] },
+  valgrind: { debianPackage: 'valgrind', usedBy: 'the count of instructions', version: ['--version'] },
   'php-cgi': { debianPackage: 'php-cgi', usedBy: 'the contender php-cgi', version: ['--version'] },
 }
 
